@@ -1,0 +1,72 @@
+use std::fmt;
+
+use time::OffsetDateTime;
+
+/// A FILETIME: 100 ns units since 1601-01-01T00:00:00Z (MS-DTYP 2.3.3).
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FileTime(pub u64);
+
+/// Seconds from 1601-01-01 to 1970-01-01.
+const EPOCH_DIFFERENCE: i128 = 11_644_473_600;
+
+impl FileTime {
+    /// Nanoseconds since 1970-01-01T00:00:00Z; negative before that.
+    #[must_use]
+    pub fn unix_nanos(self) -> i128 {
+        i128::from(self.0) * 100 - EPOCH_DIFFERENCE * 1_000_000_000
+    }
+}
+
+/// Shows the time as RFC 3339 in UTC with seven decimals; a time beyond the year 9999 as its number.
+impl fmt::Display for FileTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match OffsetDateTime::from_unix_timestamp_nanos(self.unix_nanos()) {
+            Ok(t) => write_rfc3339(f, t, t.nanosecond() / 100, 7),
+            Err(_) => write!(f, "{} (beyond the year 9999)", self.0),
+        }
+    }
+}
+
+/// Nanoseconds since 1970, shown as RFC 3339 in UTC with nine decimals, or six where the rest is zero.
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339(pub i64);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0)).map_err(|_| fmt::Error)?;
+        match t.nanosecond() {
+            n if n % 1000 == 0 => write_rfc3339(f, t, n / 1000, 6),
+            n => write_rfc3339(f, t, n, 9),
+        }
+    }
+}
+
+fn write_rfc3339(f: &mut fmt::Formatter<'_>, t: OffsetDateTime, fraction: u32, digits: usize) -> fmt::Result {
+    let (year, month, day) = t.to_calendar_date();
+    let (hour, minute, second) = t.to_hms();
+    let month = u8::from(month);
+    write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:0digits$}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filetime_shows_all_its_seven_decimals() {
+        assert_eq!(FileTime(134_397_673_530_000_001).to_string(), "2026-11-21T20:42:33.0000001Z");
+        assert_eq!(FileTime(0).to_string(), "1601-01-01T00:00:00.0000000Z");
+        assert_eq!(FileTime(0x019d_b1de_d53e_8000).to_string(), "1970-01-01T00:00:00.0000000Z");
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_shown_as_its_number() {
+        assert_eq!(FileTime(u64::MAX).to_string(), "18446744073709551615 (beyond the year 9999)");
+    }
+
+    #[test]
+    fn capture_times_have_six_or_nine_decimals() {
+        assert_eq!(Rfc3339(1_000).to_string(), "1970-01-01T00:00:00.000001Z");
+        assert_eq!(Rfc3339(1).to_string(), "1970-01-01T00:00:00.000000001Z");
+    }
+}

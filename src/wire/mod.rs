@@ -1,0 +1,20 @@
+//! Bytes: what every parser of this crate shares, and nothing that knows a protocol.
+//!
+//! - [`Error`]: the one positioned error, with the layer, the field, the offset, what was needed and what was there
+//! - [`Guid`], [`FileTime`]: the two Windows types that all volume-activation protocols carry
+//! - [`utf16`]: UTF-16LE text fields, with or without a terminator
+//! - [`Hex`]: bytes shown as lower-case hex
+//! - `read`: the nom combinators that carry a field's name into the error
+
+mod error;
+mod filetime;
+mod guid;
+mod hex;
+pub(crate) mod read;
+pub mod utf16;
+
+pub use error::{Error, ErrorKind};
+pub use filetime::{FileTime, Rfc3339};
+pub use guid::Guid;
+pub use hex::{Hex, caret_dump, parse_hex};
+pub use nom::number::Endianness;
