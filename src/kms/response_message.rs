@@ -144,6 +144,20 @@ impl ResponseMessage {
         }
     }
 
+    /// Bytes that a response of this version takes with an ePID of this length, padding included.
+    #[must_use]
+    pub fn expected_len(&self) -> Option<usize> {
+        let body = ResponseBody::FIXED_LEN + self.body()?.pid_size();
+        Some(match self {
+            Self::V4(_) => body + BLOCK,
+            Self::Encrypted(EncryptedResponse { v6: None, .. }) => {
+                4 + BLOCK + (body + 48 + 1).next_multiple_of(BLOCK)
+            }
+            Self::Encrypted(_) => 4 + BLOCK + (body + 88 + 1).next_multiple_of(BLOCK),
+            Self::Other { .. } => return None,
+        })
+    }
+
     /// The error that kept the envelope closed.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {

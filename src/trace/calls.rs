@@ -1,0 +1,485 @@
+use std::collections::VecDeque;
+
+use crate::capture::{Endpoint, Stamp};
+use crate::kms::{
+    Ndr, RequestChecks, RequestMessage, RequestStub, ResponseChecks, ResponseMessage, ResponseStub,
+};
+use crate::rpc::{Association, Header, Outcome as ContextOutcome, PfcFlags, SyntaxId, TransferSyntax};
+use crate::wire::{Endianness, Error, Guid};
+
+use super::{
+    Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, RequestRecord, RequestStubFields,
+    ResponseRecord, ResponseStubFields, Span,
+};
+
+/// The calls of one connection: puts fragments together and joins requests with their answers by call_id.
+///
+/// Answers to a call_id go to the oldest request of it without one. An answer without a request waits for one that
+/// was captured before it but is handed on later (behind a hole); at the end it is an exchange without a request.
+pub(super) struct Calls {
+    endpoints: (u64, Endpoint, Endpoint),
+    /// True where the server's port is volume activation's.
+    is_kms_port: bool,
+    pending: VecDeque<Call>,
+    partial: Vec<PartialAnswer>,
+    orphans: Vec<PartialAnswer>,
+    pub(super) exchanges: u64,
+    pub(super) other_calls: u64,
+    /// Requests and answers that were given up to keep within the bounds.
+    pub(super) dropped: u64,
+}
+
+/// Requests of a connection that wait for their answer.
+const MAX_PENDING: usize = 256;
+/// Answers of a connection that are not complete, and answers without a request.
+const MAX_ANSWERS: usize = 64;
+/// Bytes of one call's stub; genuine ones have some 300.
+const MAX_STUB: usize = 256 << 10;
+
+struct Call {
+    call_id: u32,
+    context_id: Option<u16>,
+    endianness: Endianness,
+    record: RequestRecord,
+    reading: Reading,
+    /// False for a call of another interface, whose stub is not kept.
+    is_kms: bool,
+    has_first: bool,
+    has_last: bool,
+    is_read: bool,
+}
+
+/// How a call's stubs are read, and why.
+#[derive(Clone, Copy)]
+struct Reading {
+    standing: ContextStanding,
+    ndr: Ndr,
+    basis: NdrBasis,
+}
+
+struct PartialAnswer {
+    call_id: u32,
+    context_id: Option<u16>,
+    endianness: Endianness,
+    span: Span,
+    has_first: bool,
+    bytes: Vec<u8>,
+    error: Option<Error>,
+    /// The status of a fault, where it is one.
+    fault: Option<Option<u32>>,
+}
+
+/// A request PDU's own fields, where they could be read.
+pub(super) struct RequestPdu<'a> {
+    pub(super) context_id: u16,
+    pub(super) opnum: u16,
+    pub(super) object: Option<Guid>,
+    pub(super) stub: &'a [u8],
+}
+
+/// A response or fault PDU's own fields, where they could be read.
+pub(super) struct AnswerPdu<'a> {
+    pub(super) context_id: Option<u16>,
+    pub(super) stub: &'a [u8],
+    pub(super) fault: Option<Option<u32>>,
+}
+
+impl Calls {
+    pub(super) fn new(endpoints: (u64, Endpoint, Endpoint), is_kms_port: bool) -> Self {
+        Self {
+            endpoints,
+            is_kms_port,
+            pending: VecDeque::new(),
+            partial: Vec::new(),
+            orphans: Vec::new(),
+            exchanges: 0,
+            other_calls: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Takes a request PDU.
+    pub(super) fn request(
+        &mut self,
+        header: &Header,
+        pdu: Option<RequestPdu<'_>>,
+        error: Option<&Error>,
+        stamps: (Stamp, Stamp),
+        association: &Association,
+        out: &mut impl FnMut(Exchange),
+    ) {
+        let stub = pdu.as_ref().map_or(&[][..], |pdu| pdu.stub);
+        let is_first = header.flags.has(PfcFlags::FIRST);
+        let is_last = header.flags.has(PfcFlags::LAST);
+        let is_open = |call: &Call| call.call_id == header.call_id && !call.has_last;
+        let open = if is_first { None } else { self.pending.iter().rposition(is_open) };
+        let position = match open {
+            Some(position) => {
+                let call = &mut self.pending[position];
+                call.record.span.last = stamps.1;
+                call.record.span.fragments += 1;
+                let room = MAX_STUB.saturating_sub(call.record.bytes.len());
+                if call.is_kms {
+                    call.record.bytes.extend_from_slice(&stub[..stub.len().min(room)]);
+                }
+                position
+            }
+            None => {
+                if self.pending.len() == MAX_PENDING {
+                    self.dropped += 1;
+                    if let Some(oldest) = self.pending.pop_front() {
+                        self.emit(oldest, None, out);
+                    }
+                }
+                let call = self.begin(header, pdu, error, stamps, association);
+                self.pending.push_back(call);
+                self.pending.len() - 1
+            }
+        };
+        if is_last {
+            let call = &mut self.pending[position];
+            call.has_last = true;
+            call.record.span.complete = call.has_first;
+            call.read();
+            let (call_id, frame) = (call.call_id, call.record.span.first.frame);
+            let early = self
+                .orphans
+                .iter()
+                .position(|answer| answer.call_id == call_id && answer.span.first.frame > frame);
+            if let Some(early) = early {
+                let answer = self.orphans.remove(early);
+                if let Some(call) = self.pending.remove(position) {
+                    self.emit(call, Some(answer), out);
+                }
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        header: &Header,
+        pdu: Option<RequestPdu<'_>>,
+        error: Option<&Error>,
+        (first, last): (Stamp, Stamp),
+        association: &Association,
+    ) -> Call {
+        let endianness = header.drep.endianness();
+        let stub = pdu.as_ref().map_or(&[][..], |pdu| pdu.stub);
+        let context_id = pdu.as_ref().map(|pdu| pdu.context_id);
+        let reading = self.reading(context_id, association, |ndr| request_fits(stub, ndr, endianness));
+        let is_kms = match reading.standing {
+            ContextStanding::Foreign(_) => self.is_kms_port && request_is_kms(stub, reading.ndr, endianness),
+            ContextStanding::Unknown => self.is_kms_port || request_is_kms(stub, reading.ndr, endianness),
+            _ => true,
+        };
+        let span = Span { first, last, fragments: 1, complete: false };
+        let record = RequestRecord {
+            span,
+            opnum: pdu.as_ref().map(|pdu| pdu.opnum),
+            object: pdu.as_ref().and_then(|pdu| pdu.object),
+            bytes: if is_kms { stub.to_vec() } else { Vec::new() },
+            stub: None,
+            error: error.cloned(),
+            message: None,
+            checks: None,
+            fits: None,
+        };
+        Call {
+            call_id: header.call_id,
+            context_id,
+            endianness,
+            record,
+            reading,
+            is_kms,
+            has_first: header.flags.has(PfcFlags::FIRST),
+            has_last: false,
+            is_read: false,
+        }
+    }
+
+    /// Takes a response or fault PDU.
+    pub(super) fn answer(
+        &mut self,
+        header: &Header,
+        pdu: &AnswerPdu<'_>,
+        error: Option<&Error>,
+        stamps: (Stamp, Stamp),
+        association: &Association,
+        out: &mut impl FnMut(Exchange),
+    ) {
+        let is_first = header.flags.has(PfcFlags::FIRST);
+        let is_last = header.flags.has(PfcFlags::LAST);
+        let open = if is_first {
+            None
+        } else {
+            self.partial.iter().rposition(|answer| answer.call_id == header.call_id)
+        };
+        let mut answer = match open {
+            Some(position) => {
+                let mut answer = self.partial.remove(position);
+                answer.span.last = stamps.1;
+                answer.span.fragments += 1;
+                let room = MAX_STUB.saturating_sub(answer.bytes.len());
+                answer.bytes.extend_from_slice(&pdu.stub[..pdu.stub.len().min(room)]);
+                answer
+            }
+            None => PartialAnswer {
+                call_id: header.call_id,
+                context_id: pdu.context_id,
+                endianness: header.drep.endianness(),
+                span: Span { first: stamps.0, last: stamps.1, fragments: 1, complete: false },
+                has_first: is_first,
+                bytes: pdu.stub.to_vec(),
+                error: error.cloned(),
+                fault: pdu.fault,
+            },
+        };
+        if is_last {
+            answer.span.complete = answer.has_first;
+            self.join(answer, association, out);
+        } else {
+            if self.partial.len() == MAX_ANSWERS {
+                self.dropped += 1;
+                let oldest = self.partial.remove(0);
+                self.join(oldest, association, out);
+            }
+            self.partial.push(answer);
+        }
+    }
+
+    fn join(&mut self, answer: PartialAnswer, association: &Association, out: &mut impl FnMut(Exchange)) {
+        let position = self.pending.iter().position(|call| call.call_id == answer.call_id);
+        match position.and_then(|position| self.pending.remove(position)) {
+            Some(call) => self.emit(call, Some(answer), out),
+            None => {
+                if self.orphans.len() == MAX_ANSWERS {
+                    self.dropped += 1;
+                    let oldest = self.orphans.remove(0);
+                    self.emit_orphan(oldest, association, out);
+                }
+                self.orphans.push(answer);
+            }
+        }
+    }
+
+    /// Says that the connection has ended: what is left is handed out, in the order of the requests, then the answers
+    /// without one.
+    pub(super) fn finish(&mut self, association: &Association, out: &mut impl FnMut(Exchange)) {
+        for answer in std::mem::take(&mut self.partial) {
+            self.join(answer, association, out);
+        }
+        while let Some(call) = self.pending.pop_front() {
+            self.emit(call, None, out);
+        }
+        for answer in std::mem::take(&mut self.orphans) {
+            self.emit_orphan(answer, association, out);
+        }
+    }
+
+    fn emit(&mut self, mut call: Call, answer: Option<PartialAnswer>, out: &mut impl FnMut(Exchange)) {
+        if !call.is_kms {
+            self.other_calls += 1;
+            return;
+        }
+        call.read();
+        self.exchanges += 1;
+        let answer = answer.map(|answer| answer.read(call.reading.ndr));
+        let request = call.record;
+        let checks = match &answer {
+            Some(Answer::Response(ResponseRecord { message: Some(message), .. })) => {
+                ResponseChecks::of(message, request.message.as_ref())
+            }
+            _ => None,
+        };
+        let (stream, client, server) = self.endpoints;
+        out(Exchange {
+            stream,
+            client,
+            server,
+            call_id: call.call_id,
+            context_id: call.context_id,
+            standing: call.reading.standing,
+            ndr: call.reading.ndr,
+            ndr_basis: call.reading.basis,
+            request: Some(request),
+            answer,
+            checks,
+        });
+    }
+
+    fn emit_orphan(
+        &mut self,
+        answer: PartialAnswer,
+        association: &Association,
+        out: &mut impl FnMut(Exchange),
+    ) {
+        let fits = |ndr| response_fits(&answer.bytes, ndr, answer.endianness);
+        let reading = self.reading(answer.context_id, association, fits);
+        let is_foreign = matches!(reading.standing, ContextStanding::Foreign(_));
+        let is_unknown = matches!(reading.standing, ContextStanding::Unknown);
+        if (is_foreign || is_unknown) && !self.is_kms_port {
+            self.other_calls += 1;
+            return;
+        }
+        self.exchanges += 1;
+        let (call_id, context_id) = (answer.call_id, answer.context_id);
+        let answer = answer.read(reading.ndr);
+        let checks = match &answer {
+            Answer::Response(ResponseRecord { message: Some(message), .. }) => {
+                ResponseChecks::of(message, None)
+            }
+            _ => None,
+        };
+        let (stream, client, server) = self.endpoints;
+        out(Exchange {
+            stream,
+            client,
+            server,
+            call_id,
+            context_id,
+            standing: reading.standing,
+            ndr: reading.ndr,
+            ndr_basis: reading.basis,
+            request: None,
+            answer: Some(answer),
+            checks,
+        });
+    }
+
+    fn reading(
+        &self,
+        context_id: Option<u16>,
+        association: &Association,
+        fits: impl Fn(Ndr) -> bool,
+    ) -> Reading {
+        let assumed = |standing| Reading { standing, ndr: Ndr::Ndr32, basis: NdrBasis::Assumed };
+        let Some(context) = context_id.and_then(|id| association.context(id)) else {
+            let standing = ContextStanding::Unknown;
+            if association.contexts().is_empty() && !fits(Ndr::Ndr32) && fits(Ndr::Ndr64) {
+                return Reading { standing, ndr: Ndr::Ndr64, basis: NdrBasis::Guessed };
+            }
+            let seen_no_bind = association.contexts().is_empty();
+            let basis = if seen_no_bind { NdrBasis::Guessed } else { NdrBasis::Assumed };
+            return Reading { standing, ndr: Ndr::Ndr32, basis };
+        };
+        let is_kms = context.interface.uuid == SyntaxId::KMS.uuid;
+        let standing = |kms| if is_kms { kms } else { ContextStanding::Foreign(context.interface) };
+        let of = |syntax: TransferSyntax| match syntax {
+            TransferSyntax::Ndr32 => Some(Ndr::Ndr32),
+            TransferSyntax::Ndr64 => Some(Ndr::Ndr64),
+            _ => None,
+        };
+        match context.outcome {
+            ContextOutcome::Accepted(syntax) => match of(syntax) {
+                Some(ndr) => Reading {
+                    standing: standing(ContextStanding::Accepted),
+                    ndr,
+                    basis: NdrBasis::Negotiated,
+                },
+                None => assumed(standing(ContextStanding::Accepted)),
+            },
+            ContextOutcome::Pending => match context.proposed.and_then(|syntax| of(syntax.transfer())) {
+                Some(ndr) => Reading {
+                    standing: standing(ContextStanding::Unanswered),
+                    ndr,
+                    basis: NdrBasis::Proposed,
+                },
+                None => assumed(standing(ContextStanding::Unanswered)),
+            },
+            ContextOutcome::Rejected { result, reason } => {
+                assumed(standing(ContextStanding::Rejected(result, reason)))
+            }
+            ContextOutcome::Negotiated(bits) => assumed(standing(ContextStanding::Rejected(3, bits))),
+        }
+    }
+}
+
+impl Call {
+    /// Reads the stub and the message, once.
+    fn read(&mut self) {
+        if self.is_read || !self.is_kms {
+            return;
+        }
+        self.is_read = true;
+        let record = &mut self.record;
+        let other = match self.reading.ndr {
+            Ndr::Ndr32 => Ndr::Ndr64,
+            Ndr::Ndr64 => Ndr::Ndr32,
+        };
+        if !request_fits(&record.bytes, self.reading.ndr, self.endianness)
+            && request_is_kms(&record.bytes, other, self.endianness)
+        {
+            record.fits = Some(other);
+        }
+        match RequestStub::parse(&record.bytes, self.reading.ndr, self.endianness) {
+            Ok(stub) => {
+                record.stub = Some(RequestStubFields {
+                    size_slot: stub.size_slot(),
+                    max_count: stub.max_count,
+                    data_length: stub.data.len(),
+                    missing: stub.missing(),
+                    excess: stub.excess.to_vec(),
+                });
+                if !stub.data.is_empty() {
+                    let head = self.reading.ndr.request_head();
+                    let message = RequestMessage::decode(stub.data);
+                    let error = message.error().map(|error| error.clone().shifted(head));
+                    record.error = record.error.take().or(error);
+                    record.checks = RequestChecks::of(&message);
+                    record.message = Some(message);
+                }
+            }
+            Err(error) => record.error = record.error.take().or(Some(error)),
+        }
+    }
+}
+
+impl PartialAnswer {
+    fn read(self, ndr: Ndr) -> Answer {
+        let Self { span, bytes, mut error, .. } = self;
+        if let Some(status) = self.fault {
+            return Answer::Fault(FaultRecord { span, status });
+        }
+        let mut message = None;
+        let mut fields = None;
+        match ResponseStub::parse(&bytes, ndr, self.endianness) {
+            Ok(stub) => {
+                fields = Some(ResponseStubFields {
+                    size_slot: stub.size_slot(),
+                    referent: stub.referent,
+                    max_count: stub.max_count,
+                    data_length: stub.data.len(),
+                    missing: stub.missing(),
+                    padding: stub.padding.to_vec(),
+                    hresult: stub.hresult,
+                    excess: stub.excess.to_vec(),
+                });
+                if !stub.data.is_empty() {
+                    let head = stub.data.as_ptr() as usize - bytes.as_ptr() as usize;
+                    let opened = ResponseMessage::decode(stub.data);
+                    error = error.or(opened.error().map(|error| error.clone().shifted(head)));
+                    message = Some(opened);
+                }
+            }
+            Err(stub_error) => error = error.or(Some(stub_error)),
+        }
+        Answer::Response(ResponseRecord { span, bytes, stub: fields, error, message })
+    }
+}
+
+fn request_fits(stub: &[u8], ndr: Ndr, endianness: Endianness) -> bool {
+    RequestStub::parse(stub, ndr, endianness).is_ok_and(|stub| stub.is_consistent() && stub.size > 0)
+}
+
+/// True where the counts fit, and the data begin with a version of volume activation and are long enough for it.
+fn request_is_kms(stub: &[u8], ndr: Ndr, endianness: Endianness) -> bool {
+    RequestStub::parse(stub, ndr, endianness)
+        .is_ok_and(|stub| stub.is_consistent() && RequestMessage::decode(stub.data).body().is_some())
+}
+
+fn response_fits(stub: &[u8], ndr: Ndr, endianness: Endianness) -> bool {
+    ResponseStub::parse(stub, ndr, endianness).is_ok_and(|stub| match stub.max_count {
+        Some(max_count) => max_count == u64::from(stub.size) && stub.missing() == 0,
+        None => stub.size == 0 && stub.hresult.is_some() && stub.excess.is_empty(),
+    })
+}

@@ -1,0 +1,108 @@
+use crate::capture::{End, FlowInfo};
+use crate::rpc::Context;
+
+/// A TCP connection to a KMS port, or one that carries DCE/RPC, once it has ended.
+#[derive(Clone, Debug)]
+pub struct ConnectionRecord {
+    /// Its two sides, packets and times.
+    pub flow: FlowInfo,
+    /// How it ended.
+    pub end: End,
+    /// Whole PDUs of the client and of the server.
+    pub pdus: [u64; 2],
+    /// Bytes of the client and of the server that are no PDU.
+    pub skipped: [u64; 2],
+    /// True where bytes are missing from the capture.
+    pub has_gaps: bool,
+    /// Its presentation contexts, in the order they were proposed.
+    pub contexts: Vec<Context>,
+    /// provider_reject_reason of a bind_nak.
+    pub bind_nak: Option<u16>,
+    /// True where a bind or alter_context was answered with a bind_ack or alter_context_resp.
+    pub is_bound: bool,
+    /// True where volume activation was proposed or called.
+    pub is_kms: bool,
+    /// Exchanges of volume activation.
+    pub exchanges: u64,
+    /// Calls of other interfaces.
+    pub other_calls: u64,
+}
+
+/// How far a connection got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It was not established.
+    NotEstablished,
+    /// It was established, and nothing was sent.
+    Silent,
+    /// What was sent is no DCE/RPC.
+    NotRpc,
+    /// DCE/RPC was begun; no bind was answered, nothing was called.
+    NotBound,
+    /// The bind was answered with a bind_nak.
+    BindRefused,
+    /// The bind was answered; nothing was called.
+    NothingAfterBind,
+    /// Another interface was called, volume activation was not.
+    OtherInterface,
+    /// Volume activation was called.
+    Called,
+}
+
+impl ConnectionRecord {
+    /// How far it got.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        if matches!(self.end, End::Refused | End::NoAnswer) {
+            Stage::NotEstablished
+        } else if self.exchanges > 0 {
+            Stage::Called
+        } else if self.other_calls > 0 {
+            Stage::OtherInterface
+        } else if self.bind_nak.is_some() {
+            Stage::BindRefused
+        } else if self.is_bound {
+            Stage::NothingAfterBind
+        } else if self.pdus != [0; 2] {
+            Stage::NotBound
+        } else if self.skipped != [0; 2] {
+            Stage::NotRpc
+        } else if self.flow.bytes == [0; 2] {
+            Stage::Silent
+        } else {
+            Stage::NotBound
+        }
+    }
+}
+
+impl Stage {
+    /// The name in lower case with hyphens.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotEstablished => "not-established",
+            Self::Silent => "silent",
+            Self::NotRpc => "not-rpc",
+            Self::NotBound => "not-bound",
+            Self::BindRefused => "bind-refused",
+            Self::NothingAfterBind => "nothing-after-bind",
+            Self::OtherInterface => "other-interface",
+            Self::Called => "called",
+        }
+    }
+
+    /// What that means, in half a sentence.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::NotEstablished => "the connection was not established",
+            Self::Silent => "connected, and nothing was sent",
+            Self::NotRpc => "what was sent is no DCE/RPC",
+            Self::NotBound => "no bind was answered",
+            Self::BindRefused => "the bind was refused",
+            Self::NothingAfterBind => "bound, and nothing was called",
+            Self::OtherInterface => "another interface was called",
+            Self::Called => "activation was requested",
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Streams to exchanges: which request, which answer, on which connection.
+//!
+//! [`trace`] reads one capture and tells an [`Observer`] what is in it, in the order in which it becomes known:
+//! [`PduRecord`]s, [`Exchange`]s, [`ConnectionRecord`]s and [`Notice`]s, and a [`Summary`] at the end.
+
+mod calls;
+mod connection;
+mod exchange;
+mod notice;
+mod run;
+mod tracer;
+
+pub use connection::{ConnectionRecord, Stage};
+pub use exchange::{
+    Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, Outcome, RequestRecord, RequestStubFields,
+    ResponseRecord, ResponseStubFields, Span,
+};
+pub use notice::{Notice, NoticeKind};
+pub use run::{FileRecord, Options, Summary, trace};
+pub use tracer::{Observer, PduContent, PduRecord};

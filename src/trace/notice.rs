@@ -1,0 +1,122 @@
+use std::fmt;
+
+use crate::capture::Direction;
+
+/// One complaint about a capture, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What kind of complaint.
+    pub kind: NoticeKind,
+    /// The packet, where there is one.
+    pub frame: Option<u64>,
+    /// Offset in the file (behind decompression), where that is the place.
+    pub file_offset: Option<u64>,
+    /// The connection, where there is one.
+    pub stream: Option<u64>,
+    /// Its direction.
+    pub direction: Option<Direction>,
+    /// Offset in that direction's stream.
+    pub stream_offset: Option<u64>,
+    /// Bytes that were needed.
+    pub needed: Option<u64>,
+    /// Bytes that were there.
+    pub got: Option<u64>,
+    /// What is wrong, in one line.
+    pub message: String,
+}
+
+/// The kinds of complaints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoticeKind {
+    /// The file cannot be opened or read.
+    Unreadable,
+    /// The file has no bytes.
+    EmptyFile,
+    /// The file is no capture.
+    NotACapture,
+    /// The file ends inside a record.
+    TruncatedFile,
+    /// A record of the file says of itself what cannot be.
+    DamagedFile,
+    /// Packets of a link type that is not known here.
+    UnknownLinkType,
+    /// Bytes of a stream are not in the capture.
+    StreamGap,
+    /// A PDU's end is missing, because its stream ends.
+    PduCut,
+    /// Bytes of a stream are no DCE/RPC.
+    NotRpc,
+    /// A PDU is not what its type says.
+    MalformedPdu,
+    /// A bound of this program was reached.
+    BoundReached,
+}
+
+impl NoticeKind {
+    /// The name in lower case with hyphens.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::EmptyFile => "empty-file",
+            Self::NotACapture => "not-a-capture",
+            Self::TruncatedFile => "truncated-file",
+            Self::DamagedFile => "damaged-file",
+            Self::UnknownLinkType => "unknown-link-type",
+            Self::StreamGap => "stream-gap",
+            Self::PduCut => "pdu-cut",
+            Self::NotRpc => "not-rpc",
+            Self::MalformedPdu => "malformed-pdu",
+            Self::BoundReached => "bound-reached",
+        }
+    }
+
+    /// True where the input itself could not be read (to its end).
+    #[must_use]
+    pub fn is_failed_input(self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable | Self::EmptyFile | Self::NotACapture | Self::TruncatedFile | Self::DamagedFile
+        )
+    }
+}
+
+impl Notice {
+    /// A complaint without a place yet.
+    #[must_use]
+    pub fn new(kind: NoticeKind, message: String) -> Self {
+        Self {
+            kind,
+            frame: None,
+            file_offset: None,
+            stream: None,
+            direction: None,
+            stream_offset: None,
+            needed: None,
+            got: None,
+            message,
+        }
+    }
+}
+
+/// `frame 16, stream 0 s2c offset 108: response PDU: ...`.
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        if let Some(frame) = self.frame {
+            write!(f, "frame {frame}")?;
+            separator = ", ";
+        }
+        if let Some(stream) = self.stream {
+            write!(f, "{separator}stream {stream}")?;
+            if let (Some(direction), Some(offset)) = (self.direction, self.stream_offset) {
+                write!(f, " {} offset {offset}", direction.name())?;
+            }
+            separator = ", ";
+        }
+        if !separator.is_empty() {
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.message)
+    }
+}

@@ -1,0 +1,458 @@
+use crate::capture::{Chunk, Direction, End, FlowInfo, Gap, Handler, Stamp};
+use crate::rpc::{Association, Body, Framed, Framer, Header, Pdu, PduType, SyntaxId};
+use crate::wire::Error;
+
+use super::calls::{AnswerPdu, Calls, RequestPdu};
+use super::{ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Summary};
+
+/// Who is told what is in a capture.
+///
+/// Exchanges come when their answer does, or when their connection ends; everything else when it is known.
+#[allow(unused_variables)]
+pub trait Observer {
+    /// The file's header was read.
+    fn file(&mut self, file: &FileRecord<'_>) {}
+    /// A PDU, or what stands in its place.
+    fn pdu(&mut self, pdu: &PduRecord<'_>) {}
+    /// A call of volume activation.
+    fn exchange(&mut self, exchange: &Exchange) {}
+    /// A connection has ended.
+    fn connection(&mut self, connection: &ConnectionRecord) {}
+    /// Something could not be read.
+    fn notice(&mut self, notice: &Notice) {}
+    /// The file has ended.
+    fn summary(&mut self, summary: &Summary) {}
+}
+
+/// A PDU of a stream, or what stands in its place.
+#[derive(Debug)]
+pub struct PduRecord<'a> {
+    /// Number of the connection in its file.
+    pub stream: u64,
+    /// Its direction.
+    pub direction: Direction,
+    /// Offset in that direction's stream.
+    pub offset: u64,
+    /// The packet with the first byte.
+    pub first: Stamp,
+    /// The packet with the last byte.
+    pub last: Stamp,
+    /// What it is.
+    pub content: PduContent<'a>,
+}
+
+/// What stands at a place of a stream.
+#[derive(Debug)]
+pub enum PduContent<'a> {
+    /// A whole PDU.
+    Whole {
+        /// As far as it could be read.
+        pdu: &'a Pdu<'a>,
+        /// Its bytes.
+        bytes: &'a [u8],
+        /// Where reading stopped early.
+        error: Option<&'a Error>,
+    },
+    /// A PDU's beginning.
+    Cut {
+        /// Its header, where that is there.
+        header: Option<Header>,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// Bytes that are no PDU.
+    Skipped {
+        /// How many.
+        length: u64,
+        /// The first few.
+        sample: &'a [u8],
+    },
+}
+
+/// Makes exchanges of streams.
+pub(super) struct Tracer<'a, O> {
+    pub(super) observer: &'a mut O,
+    pub(super) summary: &'a mut Summary,
+    /// The ports on which volume activation is expected.
+    pub(super) ports: &'a [u16],
+}
+
+/// What is kept of a connection.
+pub(super) enum State {
+    /// Nothing was sent yet.
+    Fresh,
+    /// It begins like DCE/RPC, or is on a port of volume activation.
+    Followed(Box<Followed>),
+    /// Something else.
+    Ignored,
+}
+
+pub(super) struct Followed {
+    framers: [Framer<Stamp>; 2],
+    rest: Connection,
+}
+
+struct Connection {
+    association: Association,
+    calls: Calls,
+    pdus: [u64; 2],
+    skipped: [u64; 2],
+    has_gaps: bool,
+    bind_nak: Option<u16>,
+    is_bound: bool,
+    is_kms_port: bool,
+    /// True once something on a port that is none of volume activation's shows that it is no DCE/RPC.
+    is_dismissed: bool,
+}
+
+impl<O: Observer> Tracer<'_, O> {
+    fn is_kms_port(&self, flow: &FlowInfo) -> bool {
+        self.ports.contains(&flow.server.port) || self.ports.contains(&flow.client.port)
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        self.summary.notices += 1;
+        self.observer.notice(notice);
+    }
+}
+
+impl<O: Observer> Handler for Tracer<'_, O> {
+    type State = State;
+
+    fn is_server_port(&self, port: u16) -> bool {
+        self.ports.contains(&port)
+    }
+
+    fn open(&mut self, _: &FlowInfo) -> State {
+        State::Fresh
+    }
+
+    fn data(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, chunk: Chunk<'_>) {
+        if matches!(state, State::Fresh) {
+            let is_kms_port = self.is_kms_port(flow);
+            if !is_kms_port && chunk.bytes.first() != Some(&5) {
+                *state = State::Ignored;
+                return;
+            }
+            let framer = || {
+                if flow.syn.is_some() || flow.syn_ack.is_some() {
+                    Framer::default()
+                } else {
+                    Framer::mid_stream()
+                }
+            };
+            *state = State::Followed(Box::new(Followed {
+                framers: [framer(), framer()],
+                rest: Connection {
+                    association: Association::default(),
+                    calls: Calls::new((flow.stream, flow.client, flow.server), is_kms_port),
+                    pdus: [0; 2],
+                    skipped: [0; 2],
+                    has_gaps: false,
+                    bind_nak: None,
+                    is_bound: false,
+                    is_kms_port,
+                    is_dismissed: false,
+                },
+            }));
+        }
+        let State::Followed(followed) = state else { return };
+        let Followed { framers, rest } = &mut **followed;
+        framers[direction as usize].push(chunk.offset, chunk.bytes, chunk.stamp, &mut |framed| {
+            rest.framed(self, flow, direction, framed);
+        });
+        if rest.is_dismissed {
+            *state = State::Ignored;
+        }
+    }
+
+    fn gap(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, gap: Gap) {
+        let State::Followed(followed) = state else { return };
+        let Followed { framers, rest } = &mut **followed;
+        rest.has_gaps = true;
+        let length = gap.to - gap.from;
+        let why = if gap.by_snap_length { "cut off by the snap length" } else { "not in the capture" };
+        self.notice(&Notice {
+            frame: Some(gap.stamp.frame),
+            stream: Some(flow.stream),
+            direction: Some(direction),
+            stream_offset: Some(gap.from),
+            needed: Some(length),
+            got: Some(0),
+            ..Notice::new(NoticeKind::StreamGap, format!("gap: {length} bytes are {why}"))
+        });
+        framers[direction as usize].gap(gap.to, &mut |framed| rest.framed(self, flow, direction, framed));
+    }
+
+    fn close(&mut self, flow: &FlowInfo, state: State, end: End) {
+        let mut followed = match state {
+            State::Followed(followed) => followed,
+            State::Fresh if self.is_kms_port(flow) => {
+                self.connection(&ConnectionRecord {
+                    flow: flow.clone(),
+                    end,
+                    pdus: [0; 2],
+                    skipped: [0; 2],
+                    has_gaps: false,
+                    contexts: Vec::new(),
+                    bind_nak: None,
+                    is_bound: false,
+                    is_kms: false,
+                    exchanges: 0,
+                    other_calls: 0,
+                });
+                return;
+            }
+            State::Fresh | State::Ignored => {
+                self.summary.other_connections += 1;
+                return;
+            }
+        };
+        let Followed { framers, rest } = &mut *followed;
+        for (framer, direction) in framers.iter_mut().zip([Direction::ToServer, Direction::ToClient]) {
+            framer.finish(&mut |framed| rest.framed(self, flow, direction, framed));
+        }
+        if rest.is_dismissed {
+            self.summary.other_connections += 1;
+            return;
+        }
+        rest.calls.finish(&rest.association, &mut |exchange| self.exchange(&exchange));
+        let dropped = rest.calls.dropped + u64::from(rest.association.dropped());
+        if dropped > 0 {
+            let message = format!("{dropped} calls, answers or contexts were given up to bound memory");
+            self.notice(&Notice {
+                frame: Some(flow.last.frame),
+                stream: Some(flow.stream),
+                ..Notice::new(NoticeKind::BoundReached, message)
+            });
+        }
+        let proposes_kms =
+            rest.association.contexts().iter().any(|context| context.interface.uuid == SyntaxId::KMS.uuid);
+        let record = ConnectionRecord {
+            flow: flow.clone(),
+            end,
+            pdus: rest.pdus,
+            skipped: rest.skipped,
+            has_gaps: rest.has_gaps,
+            contexts: rest.association.contexts().to_vec(),
+            bind_nak: rest.bind_nak,
+            is_bound: rest.is_bound,
+            is_kms: proposes_kms || rest.calls.exchanges > 0,
+            exchanges: rest.calls.exchanges,
+            other_calls: rest.calls.other_calls,
+        };
+        self.connection(&record);
+    }
+}
+
+impl<O: Observer> Tracer<'_, O> {
+    fn exchange(&mut self, exchange: &Exchange) {
+        self.summary.count(exchange);
+        self.observer.exchange(exchange);
+    }
+
+    fn connection(&mut self, record: &ConnectionRecord) {
+        self.summary.connections += 1;
+        self.observer.connection(record);
+    }
+}
+
+impl Connection {
+    fn framed<O: Observer>(
+        &mut self,
+        tracer: &mut Tracer<'_, O>,
+        flow: &FlowInfo,
+        direction: Direction,
+        framed: Framed<'_, Stamp>,
+    ) {
+        if self.is_dismissed {
+            return;
+        }
+        let is_first_seen = self.pdus == [0; 2];
+        match framed {
+            Framed::Pdu { offset, first, last, bytes } => {
+                let Ok((pdu, error)) = Pdu::parse_lax(bytes) else { return };
+                if is_first_seen && !self.is_kms_port && !pdu.header.is_plausible() {
+                    self.is_dismissed = true;
+                    return;
+                }
+                self.pdus[direction as usize] += 1;
+                let content = PduContent::Whole { pdu: &pdu, bytes, error: error.as_ref() };
+                tracer.pdu(&PduRecord { stream: flow.stream, direction, offset, first, last, content });
+                if let Some(error) = &error {
+                    tracer.notice(&Notice {
+                        frame: Some(last.frame),
+                        stream: Some(flow.stream),
+                        direction: Some(direction),
+                        stream_offset: Some(offset),
+                        needed: error.needed(),
+                        got: Some(error.got()),
+                        ..Notice::new(NoticeKind::MalformedPdu, error.to_string())
+                    });
+                }
+                self.pdu(tracer, &pdu, error.as_ref(), (first, last));
+            }
+            Framed::Cut { offset, first, bytes, by_gap } => {
+                let header = Header::parse(bytes).ok();
+                if is_first_seen && !self.is_kms_port && !header.is_some_and(|header| header.is_plausible()) {
+                    self.is_dismissed = true;
+                    return;
+                }
+                let content = PduContent::Cut { header, bytes };
+                let last = flow.last;
+                tracer.pdu(&PduRecord {
+                    stream: flow.stream,
+                    direction,
+                    offset,
+                    first,
+                    last: first,
+                    content,
+                });
+                if !by_gap {
+                    let needed = header.map_or(16, |header| u64::from(header.frag_length));
+                    let got = bytes.len() as u64;
+                    let what = header.and_then(|header| header.ptype.name()).unwrap_or("PDU header");
+                    let how = match (flow.reset, flow.fin[direction as usize]) {
+                        (Some((who, stamp)), _) => {
+                            format!("the connection was reset by {} in frame {}", who.name(), stamp.frame)
+                        }
+                        (None, Some(stamp)) => format!("its sender closed in frame {}", stamp.frame),
+                        (None, None) => format!("the capture shows no more behind frame {}", last.frame),
+                    };
+                    tracer.notice(&Notice {
+                        frame: Some(first.frame),
+                        stream: Some(flow.stream),
+                        direction: Some(direction),
+                        stream_offset: Some(offset),
+                        needed: Some(needed),
+                        got: Some(got),
+                        ..Notice::new(
+                            NoticeKind::PduCut,
+                            format!("{what} cut: needed {needed} bytes, got {got}; {how}"),
+                        )
+                    });
+                }
+            }
+            Framed::Skipped { offset, length, first, sample, error } => {
+                if is_first_seen && !self.is_kms_port {
+                    self.is_dismissed = true;
+                    return;
+                }
+                // Where neither side speaks DCE/RPC, one complaint is enough.
+                let told = is_first_seen && self.skipped != [0; 2];
+                self.skipped[direction as usize] += length;
+                let content = PduContent::Skipped { length, sample };
+                tracer.pdu(&PduRecord {
+                    stream: flow.stream,
+                    direction,
+                    offset,
+                    first,
+                    last: first,
+                    content,
+                });
+                if !told {
+                    let looks_like = describe(sample);
+                    tracer.notice(&Notice {
+                        frame: Some(first.frame),
+                        stream: Some(flow.stream),
+                        direction: Some(direction),
+                        stream_offset: Some(offset),
+                        needed: None,
+                        got: Some(length),
+                        ..Notice::new(
+                            NoticeKind::NotRpc,
+                            format!("{length} bytes are no DCE/RPC{looks_like}: {error}"),
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    fn pdu<O: Observer>(
+        &mut self,
+        tracer: &mut Tracer<'_, O>,
+        pdu: &Pdu<'_>,
+        error: Option<&Error>,
+        stamps: (Stamp, Stamp),
+    ) {
+        let header = &pdu.header;
+        let association = &mut self.association;
+        let out = &mut |exchange: Exchange| tracer.exchange(&exchange);
+        match &pdu.body {
+            Body::Bind(bind) | Body::AlterContext(bind) => association.propose(header.call_id, bind),
+            Body::BindAck(ack) | Body::AlterContextResp(ack) => {
+                self.is_bound = true;
+                association.answer(header.call_id, ack);
+            }
+            Body::BindNak(nak) => {
+                self.bind_nak = Some(nak.reject_reason);
+                association.refuse(header.call_id, nak.reject_reason);
+            }
+            Body::Request(request) => {
+                let request = RequestPdu {
+                    context_id: request.context_id,
+                    opnum: request.opnum,
+                    object: request.object,
+                    stub: request.stub,
+                };
+                self.calls.request(header, Some(request), error, stamps, association, out);
+            }
+            Body::Response(response) => {
+                let answer =
+                    AnswerPdu { context_id: Some(response.context_id), stub: response.stub, fault: None };
+                self.calls.answer(header, &answer, error, stamps, association, out);
+            }
+            Body::Fault(fault) => {
+                let answer = AnswerPdu {
+                    context_id: Some(fault.context_id),
+                    stub: fault.stub,
+                    fault: Some(Some(fault.status)),
+                };
+                self.calls.answer(header, &answer, error, stamps, association, out);
+            }
+            Body::Opaque => match header.ptype {
+                PduType::REQUEST => {
+                    self.calls.request(header, None, error, stamps, association, out);
+                }
+                PduType::RESPONSE => {
+                    let answer = AnswerPdu { context_id: None, stub: &[], fault: None };
+                    self.calls.answer(header, &answer, error, stamps, association, out);
+                }
+                PduType::FAULT => {
+                    let answer = AnswerPdu { context_id: None, stub: &[], fault: Some(None) };
+                    self.calls.answer(header, &answer, error, stamps, association, out);
+                }
+                _ => {}
+            },
+            Body::Auth3(_) | Body::Shutdown | Body::CoCancel | Body::Orphaned => {}
+        }
+    }
+}
+
+impl<O: Observer> Tracer<'_, O> {
+    fn pdu(&mut self, record: &PduRecord<'_>) {
+        if matches!(record.content, PduContent::Whole { .. }) {
+            self.summary.pdus += 1;
+        }
+        self.observer.pdu(record);
+    }
+}
+
+/// What bytes that are no DCE/RPC look like, as the end of a clause; empty where nothing is known.
+fn describe(sample: &[u8]) -> String {
+    const METHODS: [&[u8]; 9] =
+        [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"CONNECT ", b"DELETE ", b"PATCH ", b"HTTP/"];
+    let line = sample.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
+    if METHODS.iter().any(|method| sample.starts_with(method)) {
+        format!(" but HTTP ({:?})", String::from_utf8_lossy(line))
+    } else if let [0x14..=0x17, 3, 0..=4, ..] = sample {
+        " but TLS".to_owned()
+    } else if sample.starts_with(b"SSH-") {
+        format!(" but SSH ({:?})", String::from_utf8_lossy(line))
+    } else if sample.get(4..8) == Some(b"\xfeSMB") || sample.get(4..8) == Some(b"\xffSMB") {
+        " but SMB".to_owned()
+    } else {
+        String::new()
+    }
+}

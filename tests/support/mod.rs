@@ -1,0 +1,121 @@
+//! What the tests over the shared captures have in common.
+
+#![allow(dead_code, unreachable_pub)] // each test uses its own part
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use volact::capture;
+use volact::trace::{
+    ConnectionRecord, Exchange, Notice, NoticeKind, Observer, Options, PduContent, PduRecord, Summary, trace,
+};
+use volact::wire::Hex;
+
+/// The folder of the shared captures.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
+}
+
+/// The names of the shared captures, in order: the files beside `truth/`.
+pub fn names() -> Vec<String> {
+    capture::expand(&[folder()])
+        .unwrap()
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The truth of a capture.
+pub fn truth(name: &str) -> Value {
+    let stem = name.split('.').next().unwrap();
+    let path = folder().join("truth").join(format!("{stem}.json"));
+    let truth: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert!(truth["file"].as_str().is_some_and(|file| name.starts_with(file) || file.starts_with(stem)));
+    truth
+}
+
+/// A PDU with the truth's names for its fields; without a `ptype` where it is not a whole one.
+pub struct PduRow {
+    pub stream: u64,
+    pub direction: &'static str,
+    pub offset: u64,
+    pub fields: BTreeMap<String, Value>,
+    pub bytes: Vec<u8>,
+}
+
+/// All that a capture holds.
+#[derive(Default)]
+pub struct Decoded {
+    pub pdus: Vec<PduRow>,
+    pub exchanges: Vec<Exchange>,
+    pub connections: Vec<ConnectionRecord>,
+    pub notices: Vec<Notice>,
+    pub summary: Summary,
+    pub has_gaps: bool,
+}
+
+impl Observer for Decoded {
+    fn pdu(&mut self, pdu: &PduRecord<'_>) {
+        let mut fields = BTreeMap::new();
+        let bytes = match &pdu.content {
+            PduContent::Whole { pdu: whole, bytes, .. } => {
+                let header = &whole.header;
+                for (name, value) in [
+                    ("stream", json!(pdu.stream)),
+                    ("dir", json!(pdu.direction.name())),
+                    ("offset", json!(pdu.offset)),
+                    ("first_frame", json!(pdu.first.frame)),
+                    ("last_frame", json!(pdu.last.frame)),
+                    ("ptype", json!(header.ptype.0)),
+                    ("flags", json!(header.flags.0)),
+                    ("drep", json!(Hex(&header.drep.0).to_string())),
+                    ("frag_len", json!(header.frag_length)),
+                    ("auth_len", json!(header.auth_length)),
+                    ("call_id", json!(header.call_id)),
+                ] {
+                    fields.insert(name.to_owned(), value);
+                }
+                bytes.to_vec()
+            }
+            PduContent::Cut { bytes, .. } => bytes.to_vec(),
+            PduContent::Skipped { sample, .. } => sample.to_vec(),
+        };
+        let (stream, direction, offset) = (pdu.stream, pdu.direction.name(), pdu.offset);
+        self.pdus.push(PduRow { stream, direction, offset, fields, bytes });
+    }
+
+    fn exchange(&mut self, exchange: &Exchange) {
+        self.exchanges.push(exchange.clone());
+    }
+
+    fn connection(&mut self, connection: &ConnectionRecord) {
+        self.connections.push(connection.clone());
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        self.has_gaps |= notice.kind == NoticeKind::StreamGap;
+        self.notices.push(notice.clone());
+    }
+
+    fn summary(&mut self, summary: &Summary) {
+        self.summary = summary.clone();
+    }
+}
+
+/// Decodes a shared capture.
+pub fn decode(name: &str) -> Decoded {
+    decode_reader(name, capture::open(&folder().join(name)).unwrap())
+}
+
+/// Decodes a capture from memory.
+pub fn decode_bytes(bytes: &[u8]) -> Decoded {
+    decode_reader("memory", bytes)
+}
+
+fn decode_reader(name: &str, reader: impl std::io::Read) -> Decoded {
+    let mut decoded = Decoded::default();
+    trace(name, reader, &Options::default(), &mut decoded);
+    decoded
+}
