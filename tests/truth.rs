@@ -140,7 +140,7 @@ fn request_in_words(request: &RequestRecord) -> Value {
         inner["cmid_prev"] = json!(body.cmid_prev.to_string());
         inner["n_policy"] = json!(body.n_policy);
         inner["client_time"] = json!(body.client_time.0.cast_signed());
-        inner["workstation_utf8_hex"] = json!(Hex(&in_vlmcsds_utf8(&body.machine_name)).to_string());
+        inner["workstation_utf8_hex"] = json!(Hex(&in_vlmcsds_utf8(&body.machine_name, message)).to_string());
     }
     match message {
         RequestMessage::V4(request_message) => {
@@ -161,15 +161,20 @@ fn request_in_words(request: &RequestRecord) -> Value {
     words
 }
 
-/// MachineName as the truth's decoder writes it in UTF-8: 63 units at most, and where a unit is half of a surrogate
-/// pair, which it does not know, the character before it once more (at the beginning, an end). Plain names come out
-/// as they are, and equal our own text.
-fn in_vlmcsds_utf8(field: &[u8; 128]) -> Vec<u8> {
+/// MachineName as the truth's decoder writes it in UTF-8: where the field has no NUL, with the unit behind it; and where
+/// a unit is one that it does not know (half of a surrogate pair, U+FFFF), the character before it once more (at the
+/// beginning, an end). Plain names come out as they are, and equal our own text.
+fn in_vlmcsds_utf8(field: &[u8; 128], message: &RequestMessage) -> Vec<u8> {
+    let behind = match message {
+        RequestMessage::V4(message) => [message.mac[0], message.mac[1]],
+        RequestMessage::Encrypted(message) => [message.padding[0], message.padding[1]],
+        RequestMessage::Other { .. } => [0, 0],
+    };
     let mut out = Vec::new();
     let mut last = Vec::new();
-    let units = field.as_chunks::<2>().0.iter().map(|raw| u16::from_le_bytes(*raw));
-    for unit in units.take(63).take_while(|&unit| unit != 0) {
-        match char::from_u32(unit.into()) {
+    let units = field.as_chunks::<2>().0.iter().chain([&behind]).map(|raw| u16::from_le_bytes(*raw));
+    for unit in units.take_while(|&unit| unit != 0) {
+        match char::from_u32(unit.into()).filter(|&c| c != '\u{ffff}') {
             Some(c) => last = c.to_string().into_bytes(),
             None if last.is_empty() => return out,
             None => {}
@@ -177,8 +182,10 @@ fn in_vlmcsds_utf8(field: &[u8; 128]) -> Vec<u8> {
         out.extend(&last);
     }
     let ours = volact::wire::utf16::until_nul(field);
-    let is_plain = volact::wire::utf16::is_well_formed(field) && ours.chars().all(|c| c.len_utf16() == 1);
-    assert!(!is_plain || ours.chars().count() > 63 || ours.as_bytes() == out);
+    let is_plain = volact::wire::utf16::is_well_formed(field)
+        && volact::wire::utf16::is_terminated(field)
+        && ours.chars().all(|c| c.len_utf16() == 1 && c != '\u{ffff}');
+    assert!(!is_plain || ours.as_bytes() == out);
     out
 }
 
