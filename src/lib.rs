@@ -1,7 +1,47 @@
-//! scaffold
+//! Decodes captured volume-activation traffic: KMS over DCE/RPC today, in time the systems around it.
+//!
+//! The paved path is [`trace::trace`]: a capture in, exchanges out.
+//!
+//! ```
+//! use volact::trace::{Exchange, Observer, Options, trace};
+//!
+//! struct Hosts(Vec<String>);
+//!
+//! impl Observer for Hosts {
+//!     fn exchange(&mut self, exchange: &Exchange) {
+//!         self.0.push(format!("{} {}", exchange.server, exchange.outcome().name()));
+//!     }
+//! }
+//!
+//! let file = std::fs::File::open("captures/vlmcs_vlmcsd_v6_default.pcap")?;
+//! let mut hosts = Hosts(Vec::new());
+//! let summary = trace("v6", file, &Options::default(), &mut hosts);
+//! assert_eq!(summary.answered, 3);
+//! assert_eq!(hosts.0[0], "127.0.0.1:1688 answered");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Each module is a floor that uses only those below it:
+//!
+//! | floor | module | knows |
+//! |---|---|---|
+//! | 0 | [`wire`] | bytes, and the one positioned error |
+//! | 1 | [`rpc`], [`kms`] | one protocol each: parse, encode, its cryptography; no socket, file, clock or randomness |
+//! | 1 | [`catalog`] | names for numbers |
+//! | 2 | [`capture`] | files to packets to streams |
+//! | 3 | [`trace`] | streams to exchanges |
+//! | 6 | `report` | what was found, rendered (feature `cli`) |
+//! | 7 | `cli` | arguments to calls (feature `cli`) |
+
 pub mod capture;
 pub mod catalog;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod kms;
+#[cfg(feature = "cli")]
+pub mod report;
 pub mod rpc;
 pub mod trace;
 pub mod wire;

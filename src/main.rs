@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `volact`; all of it is in [`volact::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    volact::cli::run(std::env::args_os())
+}

@@ -127,6 +127,9 @@ fn packets<R: Read>(
     let mut failure = None;
     let mut streams = Streams::new(Tracer { observer, summary, ports: &options.ports });
     loop {
+        if !streams.handler().observer.wants_more() {
+            break;
+        }
         let packet = match capture.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,

@@ -22,6 +22,10 @@ pub trait Observer {
     fn notice(&mut self, notice: &Notice) {}
     /// The file has ended.
     fn summary(&mut self, summary: &Summary) {}
+    /// False once nothing more need be told (nobody reads on): the file is not read any further.
+    fn wants_more(&self) -> bool {
+        true
+    }
 }
 
 /// A PDU of a stream, or what stands in its place.

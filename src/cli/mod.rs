@@ -1,0 +1,54 @@
+//! The program: arguments to calls, and nothing else.
+
+mod decode;
+mod explain;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit code: all is well.
+const FINE: u8 = 0;
+/// Exit code: judged, and found wanting.
+const WANTING: u8 = 1;
+/// Exit code: an input could not be read (to its end), or the program itself failed.
+const FAILED: u8 = 3;
+
+/// Decodes captured volume-activation traffic, and puts implementations of it to the test.
+#[derive(Parser)]
+#[command(name = "volact", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 judged and found wanting, 2 usage, 3 an input could not be read \
+                          to its end or the program failed.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the activation exchanges in captures: every field named, decrypted and verified
+    Decode(decode::Arguments),
+    /// Say what a value is: an HRESULT, a GUID, an ePID, or the hex of a PDU or a message
+    Explain(explain::Arguments),
+}
+
+/// Runs the program with these arguments, the program's name first.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let code = match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { command: Command::Decode(arguments) }) => decode::run(&arguments),
+        Ok(Arguments { command: Command::Explain(arguments) }) => explain::run(&arguments),
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// Says on standard error what went wrong.
+fn complain(message: impl std::fmt::Display) {
+    anstream::eprintln!("volact: {message}");
+}

@@ -1,0 +1,622 @@
+//! The bodies that fuzz targets, corpus tests and benches share: what must hold of any bytes at all.
+//!
+//! Every function of [`TARGETS`] takes bytes that nobody vouches for and panics where its oracle is violated. "No
+//! panic" is the least of them: what was read is written back byte for byte, how bytes arrive in pieces does not
+//! matter, and no changed byte of an authenticated message goes unnoticed.
+
+use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr};
+
+use smallvec::SmallVec;
+
+use crate::capture::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Handler};
+use crate::capture::{Segment, Stamp, Streams, TcpFlags};
+use crate::kms::{
+    Check, EncryptedRequest, EncryptedResponse, Epid, Ndr, RequestBody, RequestChecks, RequestMessage,
+    RequestStub, ResponseBody, ResponseChecks, ResponseMessage, ResponseStub, V4Request, V4Response,
+    V6Trailer, Version, cbc, hmac, mac, salt,
+};
+use crate::rpc::{Framed, Framer, Pdu};
+use crate::trace::{
+    ConnectionRecord, Exchange, FileRecord, Notice, Observer, Options, PduContent, PduRecord, Summary, trace,
+};
+use crate::wire::{Endianness, utf16};
+
+/// The targets by their names, which are also those of their folders below `corpus/`.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("capture", capture),
+    ("epid", epid),
+    ("framer", framer),
+    ("pdu", pdu),
+    ("request_message", request_message),
+    ("request_stub", request_stub),
+    ("response_message", response_message),
+    ("response_stub", response_stub),
+    ("streams", streams),
+];
+
+/// One direction of a connection, and how it comes: in up to five pieces, with a gap or without one.
+#[derive(Clone, Copy, Debug)]
+pub struct FramerPlan<'a> {
+    /// True where the stream's beginning was not seen.
+    pub mid_stream: bool,
+    /// Where the stream is cut into pieces, each counted modulo its length.
+    pub cuts: [u16; 4],
+    /// From where the gap reaches, modulo the stream's length, and how far; 0 is no gap.
+    pub gap: [u16; 2],
+    /// The stream.
+    pub stream: &'a [u8],
+}
+
+impl<'a> FramerPlan<'a> {
+    /// Bytes in front of the stream in a seed.
+    pub const HEAD: usize = 13;
+
+    /// Reads a seed; what its head lacks is zero.
+    #[must_use]
+    pub fn read(data: &'a [u8]) -> Self {
+        let (head, stream) = data.split_at(data.len().min(Self::HEAD));
+        let at = |i: usize| head.get(i).copied().unwrap_or(0);
+        let word = |i: usize| u16::from_le_bytes([at(i), at(i + 1)]);
+        Self {
+            mid_stream: at(0) & 1 == 1,
+            cuts: [word(1), word(3), word(5), word(7)],
+            gap: [word(9), word(11)],
+            stream,
+        }
+    }
+
+    /// The seed that reads as this.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let words = self.cuts.iter().chain(&self.gap).flat_map(|word| word.to_le_bytes());
+        std::iter::once(u8::from(self.mid_stream)).chain(words).chain(self.stream.iter().copied()).collect()
+    }
+}
+
+/// Holds [`framer_of`] for the [`FramerPlan`] that the bytes are read as.
+pub fn framer(data: &[u8]) {
+    framer_of(&FramerPlan::read(data));
+}
+
+/// Holds that a stream in pieces is framed like the whole one, that every PDU is written back, that nothing is handed
+/// out twice or out of order, and (without a gap) that every byte is accounted for.
+pub fn framer_of(plan: &FramerPlan<'_>) {
+    let FramerPlan { mid_stream, cuts, gap, stream } = *plan;
+    let length = stream.len();
+    let within = |at: u16| usize::from(at) % (length + 1);
+    let gap_from = within(gap[0]);
+    let gap_to = (gap_from + usize::from(gap[1])).min(length);
+    let has_gap = gap_from < gap_to;
+    let mut ends: Vec<usize> = cuts.into_iter().map(within).collect();
+    ends.sort_unstable();
+    let whole = frame(&pieces(stream, &[], gap_from..gap_to), mid_stream);
+    let parts = pieces(stream, &ends, gap_from..gap_to);
+    let in_parts = frame(&parts, mid_stream);
+
+    for items in [&whole, &in_parts] {
+        let mut at = 0;
+        for item in items {
+            assert!(item.offset >= at, "{item:?} is handed out behind offset {at}");
+            assert!(has_gap || item.offset == at, "nothing accounts for the bytes from {at} to {item:?}");
+            at = item.offset + item.length;
+            let spans_gap = item.offset < gap_to && at > gap_from;
+            assert!(!has_gap || item.kind == "skipped" || !spans_gap, "{item:?} has bytes of the gap");
+        }
+        assert!(at <= length, "{at} bytes of {length}");
+        assert!(has_gap || at == length, "nothing accounts for the bytes from {at} to the end");
+        let sum: usize = items.iter().map(|item| item.length).sum();
+        assert!(sum <= length - (gap_to - gap_from), "more bytes than came");
+    }
+
+    // Which header a framer believes behind damage depends on how much of what follows it is already there, so the
+    // sequences are the same up to where the first damage ends.
+    let damage = |items: &[Item]| items.iter().find(|item| item.kind == "skipped").map(|item| item.offset);
+    let limit = damage(&whole).into_iter().chain(damage(&in_parts)).chain(has_gap.then_some(gap_from)).min();
+    let limit = if mid_stream && limit.is_some() { Some(0) } else { limit };
+    let before = |items: &[Item]| -> Vec<(&str, usize, usize)> {
+        let is_before = |item: &&Item| limit.is_none_or(|limit| item.offset < limit);
+        items.iter().filter(is_before).map(|item| (item.kind, item.offset, item.length)).collect()
+    };
+    assert_eq!(before(&in_parts), before(&whole), "in pieces, and whole");
+    for item in in_parts.iter().filter(|item| item.kind == "pdu") {
+        let holds =
+            |stamp: usize, at: usize| (parts[stamp].0..parts[stamp].0 + parts[stamp].1.len()).contains(&at);
+        assert!(holds(item.last, item.offset + item.length - 1), "{item:?} ends in another piece");
+        if limit.is_none_or(|limit| item.offset < limit) {
+            assert!(holds(item.first, item.offset), "{item:?} begins in another piece");
+        }
+    }
+}
+
+/// What a framer handed out.
+#[derive(Debug)]
+struct Item {
+    kind: &'static str,
+    offset: usize,
+    length: usize,
+    first: usize,
+    last: usize,
+}
+
+/// The stream cut at these places, without what lies in the gap.
+fn pieces<'a>(stream: &'a [u8], ends: &[usize], gap: std::ops::Range<usize>) -> Vec<(usize, &'a [u8])> {
+    let mut edges = vec![0, gap.start, gap.end, stream.len()];
+    edges.extend(ends.iter().filter(|end| !gap.contains(end)));
+    edges.sort_unstable();
+    let is_there = |range: &&[usize]| range[0] < range[1] && !(range[0] == gap.start && range[1] == gap.end);
+    edges.windows(2).filter(is_there).map(|range| (range[0], &stream[range[0]..range[1]])).collect()
+}
+
+fn frame(pieces: &[(usize, &[u8])], mid_stream: bool) -> Vec<Item> {
+    let mut framer = if mid_stream { Framer::mid_stream() } else { Framer::default() };
+    let mut items = Vec::new();
+    let number = |value: u64| usize::try_from(value).expect("an offset in memory");
+    let mut out = |framed: Framed<'_, usize>| {
+        items.push(match framed {
+            Framed::Pdu { offset, first, last, bytes } => {
+                let (pdu, _) = Pdu::parse_lax(bytes).expect("what is framed has a header and its length");
+                assert_eq!(usize::from(pdu.header.frag_length), bytes.len());
+                assert_eq!(pdu.encode(), bytes);
+                Item { kind: "pdu", offset: number(offset), length: bytes.len(), first, last }
+            }
+            Framed::Cut { offset, first, bytes, .. } => {
+                Item { kind: "cut", offset: number(offset), length: bytes.len(), first, last: first }
+            }
+            Framed::Skipped { offset, length, first, sample, error } => {
+                assert!(sample.len() <= number(length));
+                ignore(&error);
+                Item { kind: "skipped", offset: number(offset), length: number(length), first, last: first }
+            }
+        });
+    };
+    for (stamp, (offset, bytes)) in pieces.iter().enumerate() {
+        framer.push(*offset as u64, bytes, stamp, &mut out);
+        assert_eq!(framer.end(), (offset + bytes.len()) as u64);
+    }
+    framer.finish(&mut out);
+    items
+}
+
+/// Holds that a PDU is written back byte for byte, that bytes behind it do not matter, that the strict parser takes
+/// exactly what the lax one reads to its end, and that a whole one already has the lengths that it should.
+pub fn pdu(data: &[u8]) {
+    let Ok((pdu, error)) = Pdu::parse_lax(data) else {
+        assert!(Pdu::parse(data).is_err());
+        return;
+    };
+    let bytes = &data[..pdu.header.frag_length.into()];
+    assert_eq!(pdu.encode(), bytes);
+    assert_eq!(Pdu::parse_lax(bytes).as_ref(), Ok(&(pdu.clone(), error.clone())));
+    ignore(&pdu);
+    ignore(&format_args!("{} {}", pdu.header.ptype, pdu.header.flags));
+    match error {
+        None => {
+            assert_eq!(Pdu::parse(data).as_ref(), Ok(&pdu));
+            assert_eq!(pdu.encode_sized().expect("it has a length"), bytes);
+        }
+        Some(error) => {
+            assert!(error.offset <= bytes.len(), "{error} is beyond {} bytes", bytes.len());
+            ignore(&format_args!("{error}"));
+            assert_eq!(Pdu::parse(data), Err(error));
+        }
+    }
+}
+
+/// How a stub's seed says that it is marshalled: bit 0 of its first byte is NDR64, bit 1 big-endian.
+fn marshalling(data: &[u8]) -> (Ndr, Endianness, &[u8]) {
+    let (&kind, stub) = data.split_first().unwrap_or((&0, &[]));
+    let ndr = if kind & 1 == 0 { Ndr::Ndr32 } else { Ndr::Ndr64 };
+    (ndr, if kind & 2 == 0 { Endianness::Little } else { Endianness::Big }, stub)
+}
+
+/// Holds that a request's stub is written back byte for byte and that its data and what it lacks are requestSize.
+pub fn request_stub(data: &[u8]) {
+    let (ndr, endianness, bytes) = marshalling(data);
+    match RequestStub::parse(bytes, ndr, endianness) {
+        Ok(stub) => {
+            assert_eq!(stub.encode(endianness), bytes);
+            assert_eq!(stub.data.len() + stub.missing(), stub.size as usize);
+            assert!(stub.missing() == 0 || stub.excess.is_empty());
+            assert_eq!(stub.size_slot() & u64::from(u32::MAX), u64::from(stub.size));
+            ignore(&(&stub, stub.is_consistent()));
+        }
+        Err(error) => assert!(bytes.len() < ndr.request_head(), "{error}"),
+    }
+}
+
+/// Holds that a response's stub is written back byte for byte, that its data and what it lacks are responseSize, and
+/// that HRESULT stands behind a multiple of four.
+pub fn response_stub(data: &[u8]) {
+    let (ndr, endianness, bytes) = marshalling(data);
+    match ResponseStub::parse(bytes, ndr, endianness) {
+        Ok(stub) => {
+            assert_eq!(stub.encode(endianness), bytes);
+            if stub.max_count.is_some() {
+                assert_eq!(stub.data.len() + stub.missing(), stub.size as usize);
+            } else {
+                assert!(stub.referent == 0 && stub.data.is_empty());
+            }
+            if stub.hresult.is_some() {
+                assert_eq!((bytes.len() - stub.excess.len()) % 4, 0, "HRESULT is not aligned");
+            }
+            ignore(&stub);
+        }
+        Err(error) => assert!(bytes.len() < 24, "{error}"),
+    }
+}
+
+/// Holds that a request is written back byte for byte, and that the bytes as fields, put into the envelope of each
+/// version, come out of it again with every verification passed.
+pub fn request_message(data: &[u8]) {
+    let message = RequestMessage::decode(data);
+    assert_eq!(message.encode(), data);
+    assert_eq!(RequestChecks::of(&message).is_some(), message.body().is_some());
+    ignore(&message);
+    if let Some(error) = message.error() {
+        assert!(error.offset <= data.len());
+        ignore(&format_args!("{error}"));
+    }
+
+    for version in [Version::V4, Version::V5, Version::V6] {
+        let made = made_request(version, data);
+        let bytes = made.encode();
+        assert_eq!(RequestMessage::decode(&bytes), made);
+        let checks = RequestChecks::of(&made).expect("its envelope is open");
+        assert!(checks.by_name().iter().all(|(_, check)| passes(*check)), "{checks:?}");
+        if version == Version::V4 {
+            let mut changed = bytes;
+            let at = place(data, RequestMessage::V4_LEN);
+            changed[at] ^= 1;
+            let checks = RequestChecks::of(&RequestMessage::decode(&changed));
+            assert!(checks.is_none_or(|checks| checks.mac == Check::Fail), "byte {at} changed unnoticed");
+        }
+    }
+}
+
+/// Holds that a response is written back byte for byte whatever it is verified against, and that the bytes as fields,
+/// put into each version's envelope, come out again verified; in versions 4 and 6 no byte of it can be changed
+/// without a verification failing.
+///
+/// A seed is the request's length (two bytes, little-endian), the request, and the response.
+pub fn response_message(data: &[u8]) {
+    let (head, rest) = data.split_at(data.len().min(2));
+    let length = head.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
+    let (request, response) = rest.split_at(length.min(rest.len()));
+    let (request, message) = (RequestMessage::decode(request), ResponseMessage::decode(response));
+    assert_eq!(message.encode(), response);
+    ignore(&(&message, message.expected_len()));
+    if let Some(error) = message.error() {
+        ignore(&format_args!("{error}"));
+    }
+    let alone = ResponseChecks::of(&message, None);
+    assert_eq!(alone.is_some(), message.body().is_some());
+    let checks = ResponseChecks::of(&message, Some(&request));
+    assert_eq!(checks.is_some(), alone.is_some());
+    if let (Some(checks), Some(alone)) = (checks, alone) {
+        for ((name, check), (_, alone)) in checks.by_name().into_iter().zip(alone.by_name()) {
+            assert!(check == alone || alone == Check::NoRequest, "{name} is {check:?}, alone {alone:?}");
+        }
+    }
+
+    for version in [Version::V4, Version::V5, Version::V6] {
+        let request = made_request(version, data);
+        let made = made_response(&request, rest);
+        let bytes = made.encode();
+        assert_eq!(made.expected_len(), Some(bytes.len()));
+        assert_eq!(ResponseMessage::decode(&bytes), made);
+        let fails = |message: &ResponseMessage| {
+            let Some(checks) = ResponseChecks::of(message, Some(&request)) else { return true };
+            checks.by_name().iter().any(|(name, check)| *name != "pid_size" && !passes(*check))
+        };
+        assert!(!fails(&made), "{:?}", ResponseChecks::of(&made, Some(&request)));
+        if version != Version::V5 {
+            let mut changed = bytes;
+            let at = place(data, changed.len());
+            changed[at] ^= 1;
+            assert!(fails(&ResponseMessage::decode(&changed)), "{version}: byte {at} changed unnoticed");
+        }
+    }
+}
+
+fn passes(check: Check) -> bool {
+    matches!(check, Check::Pass | Check::NotApplicable)
+}
+
+/// A place below `length` that the last bytes choose.
+fn place(data: &[u8], length: usize) -> usize {
+    data.iter().rev().take(2).fold(0, |sum, &byte| sum << 8 | usize::from(byte)) % length
+}
+
+/// The bytes from `at` on, zeros behind their end.
+fn field<const N: usize>(data: &[u8], at: usize) -> [u8; N] {
+    std::array::from_fn(|i| data.get(at + i).copied().unwrap_or(0))
+}
+
+/// A request whose fields are these bytes and whose envelope is as it should be.
+fn made_request(version: Version, data: &[u8]) -> RequestMessage {
+    let plain: [u8; RequestBody::LEN] = field(data, 0);
+    let mut body = RequestBody::parse(&plain).expect("the length is a body's");
+    let excess = SmallVec::from_slice(data.get(RequestBody::LEN..).unwrap_or_default());
+    body.version = Version(version.0 | u32::from(body.version.minor()));
+    if version == Version::V4 {
+        let mac = mac::v4(&body.encode());
+        return RequestMessage::V4(V4Request { body, mac, excess });
+    }
+    let iv = field(data, RequestBody::LEN / 2);
+    RequestMessage::Encrypted(EncryptedRequest { version: body.version, iv, body, padding: [4; 4], excess })
+}
+
+/// The right answer to a request, with these bytes where a host is free.
+fn made_response(request: &RequestMessage, data: &[u8]) -> ResponseMessage {
+    let asked = request.body().expect("it was made with a body");
+    let [count, activation_interval, renewal_interval] =
+        std::array::from_fn(|i| u32::from_le_bytes(field(data, 4 * i)));
+    let body = ResponseBody {
+        version: asked.version,
+        epid: SmallVec::from_slice(&data[..data.len().min(600)]),
+        cmid: asked.cmid,
+        client_time: asked.client_time,
+        count,
+        activation_interval,
+        renewal_interval,
+    };
+    let RequestMessage::Encrypted(request) = request else {
+        let mut plain = Vec::new();
+        body.encode_to(&mut plain);
+        return ResponseMessage::V4(V4Response { mac: mac::v4(&plain), body, excess: SmallVec::new() });
+    };
+    let is_v6 = request.version.major() == 6;
+    let k = request.decrypted_iv();
+    let plain_salt = field(data, 12);
+    let mut response = EncryptedResponse {
+        version: request.version,
+        iv: if is_v6 { request.iv.map(|byte| !byte) } else { request.iv },
+        body,
+        xored_salt: cbc::xor(&plain_salt, &k),
+        hash: salt::hash(&plain_salt),
+        v6: is_v6.then(|| V6Trailer { hwid: field(data, 28), xored_ivs: k, hmac: [0; 16] }),
+        padding: SmallVec::new(),
+        excess: SmallVec::new(),
+    };
+    let (iv, plain) = (response.decrypted_iv(), response.hashed_plaintext());
+    if let Some(v6) = &mut response.v6 {
+        v6.hmac = hmac::v6(response.body.client_time, 0, &iv, &plain);
+    }
+    let padding = 16 - (plain.len() + if is_v6 { 16 } else { 0 }) % 16;
+    response.padding = SmallVec::from_elem(u8::try_from(padding).expect("it is at most 16"), padding);
+    ResponseMessage::Encrypted(response)
+}
+
+/// Holds that an ePID, as UTF-16 or as UTF-8, is read again from what it is written as.
+pub fn epid(data: &[u8]) {
+    for text in [utf16::until_nul(data), String::from_utf8_lossy(data).into_owned()] {
+        match Epid::parse(&text) {
+            Ok(epid) => assert_eq!(Epid::parse(&epid.to_string()), Ok(epid), "{text:?}"),
+            Err(error) => assert!(error.offset <= text.len(), "{error}"),
+        }
+    }
+}
+
+/// Holds that a capture says the same twice, the second time read in small pieces, and that its summary counts what
+/// was told.
+pub fn capture(data: &[u8]) {
+    let tell = |reader: &mut dyn Read| {
+        let mut told = Told::default();
+        let summary = trace("fuzz", reader, &Options::default(), &mut told);
+        assert_eq!(summary.exchanges, told.exchanges);
+        assert_eq!(summary.connections, told.connections);
+        assert_eq!(summary.notices, told.notices);
+        assert_eq!(summary.pdus, told.pdus);
+        let Summary { answered, refused, faults, unreadable, unanswered, .. } = summary;
+        assert_eq!(summary.exchanges, answered + refused + faults + unreadable + unanswered);
+        assert!(summary.bytes <= data.len() as u64);
+        (summary, told.digest.0.finish())
+    };
+    let mut slow = Slow { left: data, step: 1 + data.len() / 7 };
+    assert_eq!(tell(&mut &*data), tell(&mut slow));
+}
+
+/// Counts what is told, and takes a digest of its text.
+#[derive(Default)]
+struct Told {
+    pdus: u64,
+    exchanges: u64,
+    connections: u64,
+    notices: u64,
+    digest: Digest,
+}
+
+#[derive(Default)]
+struct Digest(DefaultHasher);
+
+impl fmt::Write for Digest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Digest {
+    fn take(&mut self, value: &impl fmt::Debug) {
+        write!(self, "{value:?}").expect("a digest takes everything");
+    }
+}
+
+impl Observer for Told {
+    fn file(&mut self, file: &FileRecord<'_>) {
+        self.digest.take(file);
+    }
+
+    fn pdu(&mut self, pdu: &PduRecord<'_>) {
+        self.pdus += u64::from(matches!(pdu.content, PduContent::Whole { .. }));
+        self.digest.take(pdu);
+    }
+
+    fn exchange(&mut self, exchange: &Exchange) {
+        self.exchanges += 1;
+        self.digest.take(&(exchange, exchange.outcome(), exchange.service_time(), exchange.answer_span()));
+    }
+
+    fn connection(&mut self, connection: &ConnectionRecord) {
+        self.connections += 1;
+        self.digest.take(&(connection, connection.stage()));
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        self.notices += 1;
+        write!(self.digest, "{notice}").expect("a digest takes everything");
+    }
+}
+
+/// A reader that gives a few bytes at a time.
+struct Slow<'a> {
+    left: &'a [u8],
+    step: usize,
+}
+
+impl Read for Slow<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let step = self.step.min(buffer.len());
+        self.left.read(&mut buffer[..step])
+    }
+}
+
+/// Holds that the segments of one connection, in whatever order, overlapping or missing, are handed on as one
+/// sequence of bytes and gaps without a seam, with the right bytes; and without a gap, all of them.
+///
+/// Every four bytes are a segment: direction and flags, length, and where it stands, counted from where its direction
+/// stands so far.
+pub fn streams(data: &[u8]) {
+    let mut sent: [Vec<(u64, u64)>; 2] = Default::default();
+    let mut streams = Streams::new(Tiles::default());
+    let mut payload = Vec::new();
+    push(&mut streams, 0, Direction::ToServer, 0, &[], TcpFlags { syn: true, ..TcpFlags::default() });
+    push(
+        &mut streams,
+        1,
+        Direction::ToClient,
+        0,
+        &[],
+        TcpFlags { syn: true, ack: true, ..TcpFlags::default() },
+    );
+    let mut furthest = [0_i64; 2];
+    for (i, raw) in data.as_chunks::<4>().0.iter().enumerate() {
+        let [kind, length, low, high] = *raw;
+        let direction = if kind & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
+        let flags = TcpFlags { syn: false, ack: kind & 2 != 0, fin: kind & 4 != 0, rst: kind & 0xf8 == 0xf8 };
+        let distance = i64::from(i16::from_le_bytes([low, high]));
+        let start =
+            u64::try_from((furthest[direction as usize] + distance).max(0)).expect("it is not negative");
+        let end = start + u64::from(length);
+        furthest[direction as usize] =
+            furthest[direction as usize].max(i64::try_from(end).expect("it is small"));
+        payload.clear();
+        payload.extend((start..end).map(|at| byte_at(direction, at)));
+        push(&mut streams, i as u64 + 2, direction, start, &payload, flags);
+        sent[direction as usize].push((start, end));
+        // Behind a reset or both FINs a connection takes bytes for a while only.
+        if i > 200 {
+            break;
+        }
+    }
+    let tiles = streams.finish();
+    assert!(tiles.is_closed);
+    for (direction, mut sent) in sent.into_iter().enumerate() {
+        sent.sort_unstable();
+        let contiguous = sent.iter().fold(0, |end, &(from, to)| if from <= end { end.max(to) } else { end });
+        assert!(
+            tiles.at[direction] >= contiguous,
+            "bytes without a hole in front of them were not handed on"
+        );
+        if tiles.gaps == 0 {
+            let end = sent.iter().filter(|(from, to)| from < to).map(|&(_, to)| to).max().unwrap_or(0);
+            assert_eq!(tiles.at[direction], end, "bytes are missing, and no gap says so");
+        }
+    }
+}
+
+/// What stands at a place of a stream.
+fn byte_at(direction: Direction, at: u64) -> u8 {
+    (at ^ at >> 8 ^ direction as u64).to_le_bytes()[0]
+}
+
+/// Hands over a segment; the sequence numbers wrap on their way.
+fn push(
+    streams: &mut Streams<Tiles>,
+    frame: u64,
+    direction: Direction,
+    start: u64,
+    payload: &[u8],
+    flags: TcpFlags,
+) {
+    const BASE: u32 = u32::MAX - 1000;
+    let endpoint = |port| Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+    let (source, destination) = match direction {
+        Direction::ToServer => (endpoint(40_000), endpoint(1688)),
+        Direction::ToClient => (endpoint(1688), endpoint(40_000)),
+    };
+    let start = u32::try_from(start).expect("streams are short here");
+    let segment = Segment {
+        source,
+        destination,
+        sequence: BASE.wrapping_add(start).wrapping_sub(u32::from(flags.syn)),
+        acknowledgment: BASE.wrapping_add(start / 2),
+        flags,
+        payload,
+        payload_length: u32::try_from(payload.len()).expect("segments are short"),
+    };
+    streams.push(&segment, Stamp { frame, time: None });
+}
+
+/// Lays the bytes and gaps of one connection side by side.
+#[derive(Default)]
+struct Tiles {
+    at: [u64; 2],
+    gaps: u64,
+    is_closed: bool,
+}
+
+impl Handler for Tiles {
+    type State = ();
+
+    fn is_server_port(&self, port: u16) -> bool {
+        port == 1688
+    }
+
+    fn open(&mut self, _: &FlowInfo) {
+        assert!(!self.is_closed);
+    }
+
+    fn data(&mut self, _: &FlowInfo, (): &mut (), direction: Direction, chunk: Chunk<'_>) {
+        assert_eq!(chunk.offset, self.at[direction as usize], "bytes do not follow those in front of them");
+        for (at, &byte) in (chunk.offset..).zip(chunk.bytes) {
+            assert_eq!(byte, byte_at(direction, at), "another byte at {at}");
+        }
+        self.at[direction as usize] += chunk.bytes.len() as u64;
+    }
+
+    fn gap(&mut self, _: &FlowInfo, (): &mut (), direction: Direction, gap: Gap) {
+        assert_eq!(gap.from, self.at[direction as usize], "a gap does not follow what is in front of it");
+        assert!(gap.to > gap.from);
+        self.at[direction as usize] = gap.to;
+        self.gaps += 1;
+    }
+
+    fn close(&mut self, _: &FlowInfo, (): (), _: End) {
+        self.is_closed = true;
+    }
+}
+
+/// Formats a value and lets go of the text: it must not panic.
+fn ignore(value: &impl fmt::Debug) {
+    struct Nowhere;
+    impl fmt::Write for Nowhere {
+        fn write_str(&mut self, _: &str) -> fmt::Result {
+            Ok(())
+        }
+    }
+    write!(Nowhere, "{value:?}").expect("nowhere takes everything");
+}

@@ -1,0 +1,222 @@
+use std::fmt::Write as _;
+
+use crate::catalog::{hresult, lcid, license_status, product};
+use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseMessage, ResponseStub};
+use crate::rpc::{self, Body, Pdu, SyntaxId, TransferSyntax};
+use crate::wire::{Endianness, Guid, caret_dump, parse_hex};
+
+use super::fields::{self, Fields};
+use super::names;
+
+/// What a value is: an HRESULT (a number or a symbol), a GUID, an ePID, or the hex of a PDU, a stub or a message.
+/// `None` where it is nothing that is known; a value can be several things.
+///
+/// ```
+/// let text = volact::report::explain("0xC004F042").unwrap();
+/// assert!(text.starts_with("HRESULT 0xC004F042 SL_E_VL_KEY_MANAGEMENT_SERVICE_ID_MISMATCH"));
+/// assert_eq!(volact::report::explain("nothing of the kind"), None);
+/// ```
+#[must_use]
+pub fn explain(value: &str) -> Option<String> {
+    let value = value.trim();
+    let mut out = String::new();
+    if let Some(guid) = Guid::parse(value) {
+        explain_guid(&mut out, guid);
+    }
+    if value.contains('-') {
+        explain_epid(&mut out, value);
+    }
+    if let Some(code) = hresult::by_symbol(value) {
+        let _ = writeln!(out, "HRESULT {}", names::hresult(code));
+    } else {
+        explain_number(&mut out, value);
+    }
+    // Eight digits are a number, thirty-two a GUID; what is longer than either can be bytes.
+    if let Ok(bytes) = parse_hex(value)
+        && bytes.len() >= 12
+        && bytes.len() != 16
+    {
+        explain_bytes(&mut out, &bytes);
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+fn put(out: &mut String, fields: &Fields) {
+    for line in fields.lines() {
+        let _ = writeln!(out, "  {line}");
+    }
+}
+
+fn explain_guid(out: &mut String, guid: Guid) {
+    if let Some(application) = product::application(guid) {
+        let _ = writeln!(out, "application id {guid}: {}", application.name);
+    }
+    if let Some(kms) = product::kms_id(guid) {
+        let (major, minor) = kms.protocol;
+        let _ = writeln!(out, "KMS id {guid}: {}", kms.name);
+        let _ = writeln!(out, "  application  {}", names::guid(kms.application));
+        let _ = writeln!(out, "  N-Policy     {}", kms.policy);
+        let _ = writeln!(out, "  protocol     {major}.{minor}");
+    }
+    if let Some(sku) = product::sku(guid) {
+        let _ = writeln!(out, "SKU (activation id) {guid}: {}", sku.name);
+        let _ = writeln!(out, "  KMS id  {}", names::guid(sku.kms_id));
+    }
+    if let Some(name) = rpc::interface_name(guid) {
+        let _ = writeln!(out, "RPC interface {guid}: {name}");
+    }
+    match (SyntaxId { uuid: guid, version: 1 }).transfer() {
+        TransferSyntax::Other(_) => {}
+        syntax => {
+            let _ = writeln!(out, "transfer syntax {guid}: {syntax}");
+        }
+    }
+    if guid == rpc::EXTENDED_ERROR_SIGNATURE {
+        let _ = writeln!(out, "signature {guid}: extended error information behind a bind_nak");
+    }
+    if out.is_empty() {
+        let _ = writeln!(out, "GUID {guid}: not in the catalog");
+    }
+}
+
+fn explain_epid(out: &mut String, value: &str) {
+    if let Some(parts) = names::EpidParts::of(value) {
+        let _ = writeln!(out, "ePID {value}: {parts}");
+        put(out, &fields::epid(value));
+    }
+}
+
+/// Hex with or without `0x`, or decimal, negative as signed 32 bits.
+fn explain_number(out: &mut String, value: &str) {
+    let hex = value.strip_prefix("0x").or_else(|| value.strip_prefix("0X"));
+    let as_hex = match hex {
+        Some(digits) if digits.len() <= 8 => u32::from_str_radix(digits, 16).ok(),
+        None if value.len() == 8 => u32::from_str_radix(value, 16).ok(),
+        _ => None,
+    };
+    let as_decimal = if hex.is_some() {
+        None
+    } else {
+        value.parse::<u32>().ok().or_else(|| value.parse::<i32>().ok().map(i32::cast_unsigned))
+    };
+    for (number, is_decimal) in [(as_hex, false), (as_decimal, true)] {
+        let Some(number) = number else { continue };
+        let has_severity = number >> 31 == 1 || number >> 28 == 4;
+        if hresult::symbol(number).is_some() || hresult::describe(number).is_some() || has_severity {
+            let _ = writeln!(out, "HRESULT {}", names::hresult(number));
+        }
+        if let Some(name) = rpc::fault_status_name(number) {
+            let _ = writeln!(out, "RPC fault status 0x{number:08x} {name}");
+        }
+        if let Some(known) = lcid::lookup(number) {
+            let _ = writeln!(out, "LCID {number} (0x{number:04x}): {} ({})", known.tag, known.name);
+        }
+        if let Some(build) = crate::catalog::host::build(number).filter(|_| is_decimal) {
+            let _ = writeln!(out, "host build {number}: {}", build.name);
+        }
+        if let Some(name) = license_status::name(number).filter(|_| is_decimal) {
+            let _ = writeln!(out, "LicenseStatus {number}: {name}");
+        }
+    }
+}
+
+fn explain_bytes(out: &mut String, bytes: &[u8]) {
+    if bytes[0] == 5
+        && let Ok((pdu, error)) = Pdu::parse_lax(bytes)
+    {
+        explain_pdu(out, &pdu, bytes);
+        if let Some(error) = error {
+            let _ = writeln!(out, "{error}");
+            out.push_str(&caret_dump(bytes, error.offset));
+        }
+        return;
+    }
+    if explain_message(out, bytes, "") {
+        return;
+    }
+    for ndr in [Ndr::Ndr32, Ndr::Ndr64] {
+        if explain_stub(out, bytes, ndr, Endianness::Little) {
+            return;
+        }
+    }
+}
+
+fn explain_pdu(out: &mut String, pdu: &Pdu<'_>, bytes: &[u8]) {
+    let length = usize::from(pdu.header.frag_length);
+    let _ = writeln!(out, "{} PDU, {length} bytes", pdu.header.ptype);
+    put(out, &fields::pdu(pdu));
+    let endianness = pdu.header.drep.endianness();
+    let stub = match &pdu.body {
+        Body::Request(request) => request.stub,
+        Body::Response(response) => response.stub,
+        _ => &[],
+    };
+    for ndr in [Ndr::Ndr32, Ndr::Ndr64] {
+        if explain_stub(out, stub, ndr, endianness) {
+            break;
+        }
+    }
+    if bytes.len() > length {
+        let _ = writeln!(out, "{} more bytes behind it:", bytes.len() - length);
+        explain_bytes(out, &bytes[length..]);
+    }
+}
+
+/// Says what a stub holds, where its counts fit.
+fn explain_stub(out: &mut String, stub: &[u8], ndr: Ndr, endianness: Endianness) -> bool {
+    if let Ok(request) = RequestStub::parse(stub, ndr, endianness)
+        && request.is_consistent()
+        && request.size >= 4
+    {
+        let _ = writeln!(out, "request stub, {ndr}: {} bytes of data", request.size);
+        return explain_message(out, request.data, "request") || out.ends_with('\n');
+    }
+    if let Ok(response) = ResponseStub::parse(stub, ndr, endianness)
+        && response.missing() == 0
+        && let Some(hresult) = response.hresult
+    {
+        match response.max_count {
+            Some(count) if count == u64::from(response.size) && count >= 4 => {
+                let _ = writeln!(out, "response stub, {ndr}: {count} bytes of data, HRESULT 0x{hresult:08X}");
+                let _ = explain_message(out, response.data, "response");
+                return true;
+            }
+            None if response.size == 0 && response.excess.is_empty() => {
+                let _ = writeln!(out, "error response stub, {ndr}: {}", names::hresult(hresult));
+                return true;
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Says what a message is: a request by its exact length, else a response whose plain text makes sense.
+fn explain_message(out: &mut String, bytes: &[u8], wanted: &str) -> bool {
+    let request = RequestMessage::decode(bytes);
+    let is_exact = matches!(bytes.len(), RequestMessage::V4_LEN | RequestMessage::ENCRYPTED_LEN);
+    let is_request = wanted == "request"
+        || (wanted.is_empty()
+            && is_exact
+            && RequestChecks::of(&request).is_some_and(|checks| {
+                checks.by_name().iter().all(|(_, check)| *check != crate::kms::Check::Fail)
+            }));
+    if is_request && request.body().is_some() {
+        let _ = writeln!(out, "KMS request, {} bytes", bytes.len());
+        put(out, &fields::request(&request));
+        if let Some(checks) = RequestChecks::of(&request) {
+            put(out, &fields::checks(&checks.by_name(), None));
+        }
+        return true;
+    }
+    let response = ResponseMessage::decode(bytes);
+    if wanted != "request" && response.body().is_some_and(|body| (2..=128).contains(&body.pid_size())) {
+        let _ = writeln!(out, "KMS response, {} bytes", bytes.len());
+        put(out, &fields::response(&response));
+        if let Some(checks) = crate::kms::ResponseChecks::of(&response, None) {
+            put(out, &fields::checks(&checks.by_name(), checks.hmac_slot));
+        }
+        return true;
+    }
+    false
+}

@@ -1,0 +1,12 @@
+//! What [`crate::trace`] finds, rendered: for people ([`TextReport`]) and as JSON Lines ([`JsonReport`], described in
+//! `docs/jsonl.md`). Both are [`crate::trace::Observer`]s that write as they are told, so that memory stays bounded.
+
+mod explain;
+mod fields;
+mod jsonl;
+mod names;
+mod text;
+
+pub use explain::explain;
+pub use jsonl::{JsonReport, SCHEMA};
+pub use text::TextReport;

@@ -1,0 +1,102 @@
+//! Names beside numbers, the number always kept.
+
+use std::fmt;
+
+use crate::catalog::{host, hresult, lcid, license_status, product};
+use crate::kms::{Epid, RequestBody};
+use crate::rpc;
+use crate::wire::Guid;
+
+/// A number and the name it has, `2 (OOB grace)`.
+pub(super) fn numbered(number: impl fmt::Display, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("{number} ({name})"),
+        None => number.to_string(),
+    }
+}
+
+/// A GUID and the name it has in the catalog.
+pub(super) fn guid(guid: Guid) -> String {
+    numbered(guid, product::name_of(guid).map(|(_, name)| name))
+}
+
+pub(super) fn license_status(status: u32) -> String {
+    numbered(status, license_status::name(status))
+}
+
+/// `0xC004F042 SL_E_VL_...: what it means`.
+pub(super) fn hresult(code: u32) -> String {
+    let mut text = format!("0x{code:08X}");
+    if let Some(symbol) = hresult::symbol(code) {
+        text.push(' ');
+        text.push_str(symbol);
+    }
+    if let Some(meaning) = hresult::describe(code) {
+        text.push_str(": ");
+        text.push_str(meaning);
+    }
+    text
+}
+
+/// `0x1c010003 nca_s_unk_if`.
+pub(super) fn fault_status(status: u32) -> String {
+    match rpc::fault_status_name(status) {
+        Some(name) => format!("0x{status:08x} {name}"),
+        None => format!("0x{status:08x}"),
+    }
+}
+
+/// What a request asks for, by the most telling name there is.
+pub(super) fn product(body: &RequestBody) -> String {
+    let sku = product::sku(body.act_id).map(|sku| sku.name);
+    let kms = product::kms_id(body.kms_id).map(|kms| kms.name);
+    match (sku, kms) {
+        (Some(sku), Some(kms)) if kms == sku => sku.to_owned(),
+        (Some(sku), Some(kms)) => format!("{sku} (counted as {kms})"),
+        (Some(sku), None) => format!("{sku} (KMS id {} unknown)", body.kms_id),
+        (None, Some(kms)) => format!("{kms} (SKU {} unknown)", body.act_id),
+        (None, None) => match product::application(body.app_id) {
+            Some(application) => {
+                format!("{}: SKU {} and KMS id {} unknown", application.name, body.act_id, body.kms_id)
+            }
+            None => format!("unknown SKU {}", body.act_id),
+        },
+    }
+}
+
+/// The host that an ePID tells of.
+pub(super) struct EpidParts {
+    pub(super) epid: Epid,
+    pub(super) build: Option<&'static str>,
+    pub(super) csvlk: Option<&'static str>,
+    pub(super) language: Option<&'static str>,
+}
+
+impl EpidParts {
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let epid = Epid::parse(text).ok()?;
+        Some(Self {
+            epid,
+            build: host::build(epid.build).map(|build| build.name),
+            csvlk: host::csvlks_of_key(epid.group, epid.key_sequence).next().map(|csvlk| csvlk.name),
+            language: lcid::lookup(epid.lcid).map(|lcid| lcid.tag),
+        })
+    }
+}
+
+/// `build 14393 (Windows Server 2016), key of Windows Server 2019, ar-TN, day 109 of 2021`.
+impl fmt::Display for EpidParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Epid { group, lcid, build, day, year, .. } = self.epid;
+        write!(f, "build {}", numbered(build, self.build))?;
+        match self.csvlk {
+            Some(csvlk) => write!(f, ", key of {csvlk}")?,
+            None => write!(f, ", key group {group}")?,
+        }
+        match self.language {
+            Some(tag) => write!(f, ", {tag}")?,
+            None => write!(f, ", LCID {lcid}")?,
+        }
+        write!(f, ", day {day} of {year}")
+    }
+}
