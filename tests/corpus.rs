@@ -1,1 +1,633 @@
-fn main() {}
+//! Every file below `corpus/` is a test of its name: its bytes through the body of its fuzz target.
+//!
+//! The seeds, `corpus/<target>/`, are cut from `captures/`: this file says how, and holds that they are what it cuts.
+//! After a change here, `VOLACT_WRITE_SEEDS=1 cargo test --test corpus` writes them anew. What once failed is kept in
+//! `corpus/regressions/<target>/`, by hand.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Arguments, Trial};
+use volact::capture::{self, CaptureReader, Chunk, Direction, End, FlowInfo, Gap, Handler};
+use volact::capture::{Layers, Stamp, Streams};
+use volact::fuzzing::{FramerPlan, TARGETS};
+use volact::kms::{Ndr, RequestMessage, ResponseMessage};
+use volact::rpc::{Body, Framed, Framer, Pdu};
+use volact::trace::{Answer, Exchange};
+
+/// Seeds by target and name.
+type Seeds = BTreeMap<(&'static str, String), Vec<u8>>;
+
+/// The fewest seeds of a target; a cut that finds nothing must not pass for a corpus.
+const FLOOR: usize = 15;
+
+/// Recordings of whole conversations, one of a kind each; of what they have in common, the first one's is taken.
+const CONVERSATIONS: [&str; 22] = [
+    "vlmcs_vlmcsd_v6_default.pcap",
+    "vlmcs_vlmcsd_v5_default.pcap",
+    "vlmcs_vlmcsd_v4_default.pcap",
+    "vlmcs_vlmcsd_v6_plain.pcap",
+    "vlmcs_vlmcsd_v6_ndr32_client.pcap",
+    "vlmcs_vlmcsd_v6_nobtfn_client.pcap",
+    "vlmcs_vlmcsd_v6_nomultiplex.pcap",
+    "vlmcs_vlmcsd_prod_office2019.pcap",
+    "vlmcs_vlmcsd_err_version.pcap",
+    "vlmcs_vlmcsd_err_whitelist_K1.pcap",
+    "vlmcs_vlmcsd_err_timeskew_c1.pcap",
+    "vlmcs_pykms_v5.pcap",
+    "pykms_pykms_v4.pcap",
+    "pykms_pykms_v6.pcap",
+    "rsclient_rsserver_v4.pcap",
+    "rsclient_rsserver_v5.pcap",
+    "rsclient_rsserver_v6.pcap",
+    "impacket_vlmcsd_frag100.pcap",
+    "impacket_vlmcsd_mgmt.pcap",
+    "samba_vlmcsd_plain.pcap",
+    "samba_vlmcsd_bigendian.pcap",
+    "scapy_vlmcsd_ndr64.pcap",
+];
+
+/// The recording of hand-made cases; each connection is one.
+const EDGE: &str = "raw_edge_vlmcsd.pcap";
+
+/// Cases whose last PDU (or whatever the client sent) is a seed of `pdu`, and so is the answer.
+const EDGE_PDUS: [&str; 27] = [
+    "alter_without_bind",
+    "auth3",
+    "bind_20_items",
+    "bind_auth_len",
+    "bind_big_endian",
+    "bind_btfn_bits_ffff",
+    "bind_count_255",
+    "bind_count_too_small",
+    "bind_ctx_ids_7_5",
+    "bind_drep_ebcdic_vax",
+    "bind_fraglen_0",
+    "bind_fraglen_15",
+    "bind_fraglen_17",
+    "bind_fraglen_65535",
+    "bind_rpcver_4_0",
+    "bind_two_syntaxes_one_item",
+    "bind_zero_items",
+    "cancel_after_request",
+    "orphan",
+    "ptype_4",
+    "ptype_13",
+    "ptype_20",
+    "req_auth_len_8",
+    "req_no_body",
+    "req_object_uuid",
+    "req_without_bind_ctxffff",
+    "shutdown",
+];
+
+/// Cases whose last request's stub, and its answer's, is a seed.
+const EDGE_STUBS: [&str; 16] = [
+    "ok_v4_ndr32",
+    "ok_v6_ndr64",
+    "req_body_0",
+    "req_body_4",
+    "req_empty_stub",
+    "req_len0",
+    "req_len_ffffffff",
+    "req_len_huge",
+    "req_len_lt_size",
+    "req_ndr32_on_ndr64_ctx",
+    "req_ndr64_on_ndr32_ctx",
+    "req_size_lt_len",
+    "req_v4_excess_8",
+    "req_v6_excess_33",
+    "req_v6_tail_outside_len_4",
+    "req_ver_7_ndr64",
+];
+
+/// Cases whose last request's message is a seed, and with its answer another one.
+const EDGE_MESSAGES: [&str; 28] = [
+    "ok_v4_ndr32",
+    "ok_v5_ndr32",
+    "req_outer5_inner6",
+    "req_outer6_inner4",
+    "req_outer6_inner99",
+    "req_outer6_v5crypto",
+    "req_v4_bad_mac",
+    "req_v4_excess_8",
+    "req_v4_trunc_251",
+    "req_v5_as_252",
+    "req_v5_flip_last",
+    "req_v6_all_zero_guids",
+    "req_v6_bad_padding",
+    "req_v6_excess_33",
+    "req_v6_flip_iv",
+    "req_v6_flip_middle",
+    "req_v6_iv_zero",
+    "req_v6_name_emoji",
+    "req_v6_name_lone_surrogate",
+    "req_v6_name_nonul",
+    "req_v6_ncount_ffffffff",
+    "req_v6_time_0",
+    "req_v6_time_ffffffffffffffff",
+    "req_v6_trunc_200",
+    "req_v6_trunc_259",
+    "req_ver_255_0",
+    "req_ver_6_1",
+    "req_ver_7_0",
+];
+
+/// Cases whose client's bytes are a stream for `framer`.
+const EDGE_STREAMS: [&str; 17] = [
+    "bind_fraglen_0",
+    "bind_fraglen_16",
+    "bind_fraglen_65535",
+    "bind_fraglen_minus1",
+    "bind_fraglen_plus4",
+    "bind_rpcver_6_0",
+    "ff",
+    "half_bind_fin",
+    "half_header_fin",
+    "half_request_fin",
+    "http_get",
+    "pipelined_2_requests",
+    "pipelined_bind_and_request",
+    "ptype_255",
+    "req_v6_excess_100",
+    "tls_hello",
+    "zeros",
+];
+
+/// Captures whose segments are a seed of `streams`.
+const SEGMENTS: [&str; 17] = [
+    "ip_fragments.pcap",
+    "net_bytewise_v6.pcap",
+    "net_cut_c2s_50_fin.pcap",
+    "net_cut_s2c_170_rst.pcap",
+    "net_non_kms_on_1688.pcap",
+    "net_refused.pcap",
+    "pykms_pykms_v6.pcap",
+    "rsclient_rsserver_v6.pcap",
+    "tcp_dup_all.pcap",
+    "tcp_gap.pcap",
+    "tcp_midstream.pcap",
+    "tcp_overlap_same.pcap",
+    "tcp_split40.pcap",
+    "tcp_syn_retrans.pcap",
+    "vlmcs_vlmcsd_snaplen96.pcap",
+    "vlmcs_vlmcsd_v5_disconnect.pcap",
+    "vlmcs_vlmcsd_v6_default.pcap",
+];
+
+/// Captures that are seeds themselves: every container, link layer and TCP pathology once, the smallest there is.
+const CAPTURES: [&str; 26] = [
+    "fmt_bigendian.pcap",
+    "fmt_empty.pcap",
+    "fmt_ng_two_sections.pcapng",
+    "fmt_truncated_in_record.pcap",
+    "impacket_vlmcsd_frag100.pcap",
+    "impacket_vlmcsd_mgmt.pcap",
+    "ip_fragments.pcap",
+    "link_null0.pcap",
+    "link_raw101.pcap",
+    "link_vlan.pcap",
+    "net_cut_s2c_170_rst.pcap",
+    "net_non_kms_on_1688.pcap",
+    "net_refused.pcap",
+    "samba_vlmcsd_bigendian.pcap",
+    "scapy_vlmcsd_ndr64.pcap",
+    "tcp_gap.pcap",
+    "tcp_midstream.pcap",
+    "tcp_overlap_same.pcap",
+    "tun_gre.pcap",
+    "vlmcs_vlmcsd_any_sll.pcap",
+    "vlmcs_vlmcsd_any_sll2.pcap",
+    "vlmcs_vlmcsd_snaplen96.pcap",
+    "vlmcs_vlmcsd_v4_nomultiplex.pcap",
+    "vlmcs_vlmcsd_v5_ipv6.pcap",
+    "vlmcs_vlmcsd_v5_nomultiplex.pcap",
+    "vlmcs_vlmcsd_v6_pcapng.pcapng",
+];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let seeds = seeds();
+    if std::env::var_os("VOLACT_WRITE_SEEDS").is_some() {
+        write(&seeds);
+    }
+    let mut trials = files_as_trials();
+    trials.push(Trial::test("every_seed_is_what_is_cut_from_the_captures", move || {
+        let committed = committed();
+        let cut: BTreeSet<_> = seeds.keys().map(|(target, name)| folder(target).join(name)).collect();
+        assert_eq!(committed, cut, "the files, and what is cut");
+        for ((target, name), bytes) in &seeds {
+            assert!(fs::read(folder(target).join(name))? == *bytes, "{target}/{name} differs");
+        }
+        Ok(())
+    }));
+    trials.push(Trial::test("every_target_has_its_seeds_and_every_folder_its_target", || {
+        for (target, _) in TARGETS {
+            let count = files(&folder(target)).len();
+            assert!(count >= FLOOR, "{target} has {count} seeds");
+        }
+        for parent in [corpus(), corpus().join("regressions")] {
+            for entry in fs::read_dir(parent)? {
+                let name = entry?.file_name().into_string().unwrap();
+                let is_known = TARGETS.iter().any(|(target, _)| *target == name);
+                assert!(is_known || name == "README.md" || name == "regressions", "{name}");
+            }
+        }
+        Ok(())
+    }));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn files_as_trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for &(target, body) in TARGETS {
+        for path in [folder(target), corpus().join("regressions").join(target)].iter().flat_map(|f| files(f))
+        {
+            let name = path.strip_prefix(corpus()).unwrap().to_string_lossy().into_owned();
+            trials.push(Trial::test(name, move || {
+                body(&fs::read(path)?);
+                Ok(())
+            }));
+        }
+    }
+    trials
+}
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
+}
+
+fn folder(target: &str) -> PathBuf {
+    corpus().join(target)
+}
+
+/// The files of a folder, which need not be there.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn committed() -> BTreeSet<PathBuf> {
+    TARGETS.iter().flat_map(|(target, _)| files(&folder(target))).collect()
+}
+
+fn write(seeds: &Seeds) {
+    for path in committed() {
+        fs::remove_file(path).unwrap();
+    }
+    for ((target, name), bytes) in seeds {
+        fs::create_dir_all(folder(target)).unwrap();
+        fs::write(folder(target).join(name), bytes).unwrap();
+    }
+}
+
+/// All seeds, from the captures as they are now.
+fn seeds() -> Seeds {
+    let mut cut = Cut::default();
+    for name in CONVERSATIONS {
+        cut.conversation(name);
+    }
+    cut.edge_cases();
+    for name in SEGMENTS {
+        cut.put("streams", &format!("{}.segments", stem(name)), segments(name));
+    }
+    for name in CAPTURES {
+        cut.put("capture", name, fs::read(support::folder().join(name)).unwrap());
+    }
+    cut.seeds
+}
+
+#[derive(Default)]
+struct Cut {
+    seeds: Seeds,
+    /// What was seen of each target's kinds, so that one seed of a kind is enough.
+    seen: BTreeSet<(&'static str, String)>,
+}
+
+impl Cut {
+    fn put(&mut self, target: &'static str, name: &str, bytes: Vec<u8>) {
+        let replaced = self.seeds.insert((target, name.to_owned()), bytes);
+        assert!(replaced.is_none(), "{target}/{name} twice");
+    }
+
+    /// Takes a seed if it is the first of its kind; further ones of a name are numbered.
+    fn put_first(&mut self, target: &'static str, name: &str, kind: String, bytes: Vec<u8>) {
+        if !self.seen.insert((target, kind)) {
+            return;
+        }
+        let mut numbered = name.to_owned();
+        let mut number = 1;
+        while self.seeds.contains_key(&(target, numbered.clone())) {
+            number += 1;
+            numbered = format!("{name}_{number}");
+        }
+        self.put(target, &numbered, bytes);
+    }
+
+    fn conversation(&mut self, name: &str) {
+        let stem = stem(name);
+        for connection in connections(name) {
+            for pdu in connection.pdus.iter().flatten() {
+                self.pdu(stem, pdu);
+            }
+            for (bytes, direction) in connection.bytes.iter().zip(["c2s", "s2c"]) {
+                let shape = pdu_lengths(bytes);
+                if self.seeds.keys().filter(|(target, _)| *target == "framer").count() < 24 {
+                    self.put_first("framer", &format!("{stem}.{direction}"), shape, in_pieces(bytes));
+                }
+            }
+        }
+        for exchange in support::decode(name).exchanges {
+            let ndr = ndr_name(exchange.ndr);
+            if let Some(stub) = request_stub(&exchange) {
+                let kind = format!("{ndr} {}", stub.len());
+                self.put_first("request_stub", &format!("{stem}.{ndr}"), kind, stub);
+            }
+            if let Some(stub) = response_stub(&exchange) {
+                let hresult = exchange.outcome();
+                let kind = format!("{ndr} {} {hresult:?}", stub.len());
+                self.put_first("response_stub", &format!("{stem}.{ndr}"), kind, stub);
+            }
+            if let Some(request) = request_message(&exchange) {
+                let version = request.version();
+                let bytes = request.encode();
+                let kind = format!("{version:?} {}", bytes.len());
+                self.put_first("request_message", stem, kind, bytes);
+            }
+            if let Some((request, response)) = pair(&exchange) {
+                let kind = format!("{:?} {}", response.version(), response.encode().len());
+                self.put_first("response_message", stem, kind, joined(request, response));
+                if let Some(body) = response.body() {
+                    self.put_first("epid", stem, body.epid_text(), body.epid.to_vec());
+                }
+            }
+        }
+    }
+
+    fn edge_cases(&mut self) {
+        let stem = stem(EDGE);
+        let cases = cases();
+        let by_case: BTreeMap<&str, Connection> =
+            connections(EDGE).into_iter().map(|c| (cases[&c.client_port].as_str(), c)).collect();
+        for case in EDGE_PDUS {
+            let connection = &by_case[case];
+            let bytes = connection.pdus[0].last().unwrap_or(&connection.bytes[0]);
+            self.put("pdu", &format!("{stem}.{case}"), bytes.clone());
+            if let Some(answer) = connection.pdus[1].last() {
+                self.put_first("pdu", &format!("{stem}.{case}.answer"), kind_of(answer), answer.clone());
+            }
+        }
+        for case in EDGE_STREAMS {
+            let bytes = &by_case[case].bytes[0];
+            self.put("framer", &format!("{stem}.{case}"), in_pieces(bytes));
+        }
+        let five = &by_case["five_requests"].bytes[0];
+        let length = u16::try_from(five.len()).unwrap();
+        for (name, mid_stream, gap) in [
+            ("gap_in_a_pdu", false, [400, 100]),
+            ("gap_of_a_pdu", false, [72, 292]),
+            ("gap_at_the_end", false, [length - 50, 50]),
+            ("mid_stream", true, [0, 100]),
+        ] {
+            let plan = FramerPlan { mid_stream, cuts: [90, 450, 700, 1000], gap, stream: five };
+            self.put("framer", &format!("{stem}.five_requests.{name}"), plan.write());
+        }
+
+        let mut last: BTreeMap<&str, Exchange> = BTreeMap::new();
+        for exchange in support::decode(EDGE).exchanges {
+            last.insert(&cases[&exchange.client.port], exchange);
+        }
+        for case in EDGE_STUBS {
+            let exchange = &last[case];
+            let name = format!("{stem}.{case}");
+            self.put("request_stub", &name, request_stub(exchange).unwrap());
+            if let Some(stub) = response_stub(exchange) {
+                let kind = format!("{} {}", ndr_name(exchange.ndr), stub.len());
+                self.put_first("response_stub", &name, kind, stub);
+            }
+        }
+        for case in EDGE_MESSAGES {
+            let name = format!("{stem}.{case}");
+            let request = request_message(&last[case]).unwrap();
+            self.put("request_message", &name, request.encode());
+            if let Some((request, response)) = pair(&last[case]) {
+                self.put("response_message", &name, joined(request, response));
+            }
+        }
+        for (case, exchange) in &last {
+            if let Some((_, response)) = pair(exchange)
+                && let Some(body) = response.body()
+                && self.seeds.keys().filter(|(target, _)| *target == "epid").count() < 40
+            {
+                self.put_first("epid", &format!("{stem}.{case}"), body.epid_text(), body.epid.to_vec());
+            }
+        }
+    }
+
+    fn pdu(&mut self, stem: &str, bytes: &[u8]) {
+        let (pdu, _) = Pdu::parse_lax(bytes).unwrap();
+        let ptype = pdu.header.ptype.name().unwrap();
+        self.put_first("pdu", &format!("{stem}.{ptype}"), kind_of(bytes), bytes.to_vec());
+    }
+}
+
+/// A PDU's kind: its type, flags and byte order, and of a bind what is proposed and answered.
+fn kind_of(bytes: &[u8]) -> String {
+    let (pdu, error) = Pdu::parse_lax(bytes).unwrap();
+    let details = match &pdu.body {
+        Body::Bind(bind) | Body::AlterContext(bind) => format!("{}", bind.contexts.len()),
+        Body::BindAck(ack) | Body::AlterContextResp(ack) => {
+            let results: Vec<_> = ack.results.iter().map(|result| (result.result, result.reason)).collect();
+            format!("{} {results:?}", ack.secondary_address.len())
+        }
+        Body::Fault(fault) => format!("{:x}", fault.status),
+        Body::Request(_) | Body::Response(_) => format!("{}", bytes.len() / 64),
+        _ => String::new(),
+    };
+    let header = &pdu.header;
+    format!(
+        "{} {} {:?} {} {details} {}",
+        header.ptype,
+        header.flags,
+        header.drep,
+        header.auth_length,
+        error.is_some()
+    )
+}
+
+fn stem(name: &str) -> &str {
+    name.split('.').next().unwrap()
+}
+
+fn ndr_name(ndr: Ndr) -> &'static str {
+    match ndr {
+        Ndr::Ndr32 => "ndr32",
+        Ndr::Ndr64 => "ndr64",
+    }
+}
+
+/// A stub as its targets read it: how it is marshalled, then its bytes.
+fn with_marshalling(ndr: Ndr, stub: &[u8]) -> Vec<u8> {
+    [&[u8::from(ndr == Ndr::Ndr64)], stub].concat()
+}
+
+fn request_stub(exchange: &Exchange) -> Option<Vec<u8>> {
+    Some(with_marshalling(exchange.ndr, &exchange.request.as_ref()?.bytes))
+}
+
+fn response_stub(exchange: &Exchange) -> Option<Vec<u8>> {
+    match exchange.answer.as_ref()? {
+        Answer::Response(response) => Some(with_marshalling(exchange.ndr, &response.bytes)),
+        Answer::Fault(_) => None,
+    }
+}
+
+fn request_message(exchange: &Exchange) -> Option<&RequestMessage> {
+    exchange.request.as_ref()?.message.as_ref()
+}
+
+fn pair(exchange: &Exchange) -> Option<(&RequestMessage, &ResponseMessage)> {
+    match exchange.answer.as_ref()? {
+        Answer::Response(response) => Some((request_message(exchange)?, response.message.as_ref()?)),
+        Answer::Fault(_) => None,
+    }
+}
+
+/// A request and its response as `response_message` reads them.
+fn joined(request: &RequestMessage, response: &ResponseMessage) -> Vec<u8> {
+    let request = request.encode();
+    let length = u16::try_from(request.len()).unwrap();
+    [&length.to_le_bytes()[..], &request, &response.encode()].concat()
+}
+
+/// A stream as `framer` reads it: in pieces of a third, and a byte on its own.
+fn in_pieces(stream: &[u8]) -> Vec<u8> {
+    let third = u16::try_from(stream.len() / 3).unwrap();
+    let cuts = [third, 2 * third, 2 * third + 1, 20];
+    FramerPlan { mid_stream: false, cuts, gap: [0, 0], stream }.write()
+}
+
+fn pdu_lengths(stream: &[u8]) -> String {
+    framed(stream).iter().map(|pdu| format!("{} ", pdu.len())).collect()
+}
+
+fn framed(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut pdus = Vec::new();
+    let mut framer = Framer::default();
+    let mut out = |framed: Framed<'_, ()>| {
+        if let Framed::Pdu { bytes, .. } = framed {
+            pdus.push(bytes.to_vec());
+        }
+    };
+    framer.push(0, stream, (), &mut out);
+    framer.finish(&mut out);
+    pdus
+}
+
+/// The names of the hand-made cases, by the client's port.
+fn cases() -> BTreeMap<u16, String> {
+    let path = support::folder().join("truth").join(format!("{}.cases.json", stem(EDGE)));
+    let cases: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let of = |case: &serde_json::Value| {
+        let port = u16::try_from(case["local_port"].as_u64().unwrap()).unwrap();
+        (port, case["case"].as_str().unwrap().to_owned())
+    };
+    cases.as_array().unwrap().iter().map(of).collect()
+}
+
+/// A connection's bytes, of the client and of the server.
+struct Connection {
+    client_port: u16,
+    bytes: [Vec<u8>; 2],
+    pdus: [Vec<Vec<u8>>; 2],
+}
+
+fn connections(name: &str) -> Vec<Connection> {
+    let mut streams = Streams::new(Gather::default());
+    packets(name, |layers, packet, stamp| {
+        if let Ok(segment) = layers.segment(packet) {
+            streams.push(&segment, stamp);
+        }
+    });
+    let mut found = streams.finish().0;
+    found.sort_by_key(|(stream, ..)| *stream);
+    let connection = |(_, client_port, bytes): (u64, u16, [Vec<u8>; 2])| {
+        let pdus = [framed(&bytes[0]), framed(&bytes[1])];
+        Connection { client_port, bytes, pdus }
+    };
+    found.into_iter().map(connection).collect()
+}
+
+fn packets(name: &str, mut each: impl FnMut(&mut Layers, &capture::Packet<'_>, Stamp)) {
+    let mut reader = CaptureReader::new(capture::open(&support::folder().join(name)).unwrap()).unwrap();
+    let mut layers = Layers::default();
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let stamp = Stamp { frame: packet.frame, time: packet.time };
+        each(&mut layers, &packet, stamp);
+    }
+}
+
+/// Number, client's port and bytes of each connection.
+#[derive(Default)]
+struct Gather(Vec<(u64, u16, [Vec<u8>; 2])>);
+
+impl Handler for Gather {
+    type State = [Vec<u8>; 2];
+
+    fn is_server_port(&self, port: u16) -> bool {
+        port == 1688
+    }
+
+    fn open(&mut self, _: &FlowInfo) -> Self::State {
+        Self::State::default()
+    }
+
+    fn data(&mut self, _: &FlowInfo, bytes: &mut Self::State, direction: Direction, chunk: Chunk<'_>) {
+        bytes[direction as usize].extend_from_slice(chunk.bytes);
+    }
+
+    fn gap(&mut self, _: &FlowInfo, _: &mut Self::State, _: Direction, _: Gap) {}
+
+    fn close(&mut self, flow: &FlowInfo, bytes: Self::State, _: End) {
+        self.0.push((flow.stream, flow.client.port, bytes));
+    }
+}
+
+/// The segments of a capture's first connection as `streams` reads them: flags, length, and the distance from where
+/// the direction stands.
+fn segments(name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut client = None;
+    let mut base = [None; 2];
+    let mut furthest = [0_i64; 2];
+    packets(name, |layers, packet, _| {
+        let Ok(segment) = layers.segment(packet) else { return };
+        let client = *client.get_or_insert(segment.source);
+        let direction = match (segment.source == client, segment.destination == client) {
+            (true, _) => 0,
+            (_, true) => 1,
+            _ => return,
+        };
+        let flags = segment.flags;
+        let first = segment.sequence.wrapping_add(u32::from(flags.syn));
+        let offset = i64::from(first.wrapping_sub(*base[direction].get_or_insert(first)).cast_signed());
+        let kind = u8::try_from(direction).unwrap()
+            | u8::from(flags.ack) << 1
+            | u8::from(flags.fin) << 2
+            | if flags.rst { 0xf8 } else { 0 };
+        let length = i64::from(segment.payload_length);
+        let starts = (0..length.max(1)).step_by(255).map(|part| (part, (length - part).min(255)));
+        for (part, length) in starts {
+            let distance = i16::try_from(offset + part - furthest[direction]).unwrap();
+            out.extend([kind, u8::try_from(length).unwrap()]);
+            out.extend(distance.to_le_bytes());
+            furthest[direction] = furthest[direction].max(offset + part + length);
+        }
+    });
+    out
+}

@@ -126,7 +126,7 @@ fn the_comparison_sees_every_kind_of_difference() {
     let changes: [fn(&mut Listing); 7] = [
         |ours| ours.pdus[0].frame += 1,
         |ours| ours.pdus[3].flags ^= 1,
-        |ours| ours.pdus.truncate(7),
+        |ours| ours.pdus.truncate(6),
         |ours| ours.pdus.push(ours.pdus[0]),
         |ours| drop(ours.connections.remove(&1)),
         |ours| ours.connections.get_mut(&0).unwrap().reset = None,

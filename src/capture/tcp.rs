@@ -308,7 +308,7 @@ impl<H: Handler> Streams<H> {
                 };
                 own.segment(&mut sink, direction, segment, stamp);
                 if segment.flags.ack {
-                    other.acknowledge(&mut sink, direction.opposite(), segment.acknowledgment, stamp);
+                    other.acknowledge(&mut sink, direction.opposite(), segment.acknowledgment);
                 }
             }
             None => self.late_bytes += u64::from(segment.payload_length),
@@ -414,11 +414,10 @@ impl<H: Handler> Streams<H> {
         for (_, flow) in self.flows.iter_mut().rev() {
             let held = flow.held_bytes();
             let Some(state) = flow.state.as_mut().filter(|_| held > 0) else { continue };
-            let stamp = flow.info.last;
             let mut sink = Sink { handler: &mut self.handler, info: &mut flow.info, state };
             let [client, server] = &mut flow.halves;
-            client.give_up_holes(&mut sink, Direction::ToServer, stamp);
-            server.give_up_holes(&mut sink, Direction::ToClient, stamp);
+            client.give_up_holes(&mut sink, Direction::ToServer);
+            server.give_up_holes(&mut sink, Direction::ToClient);
             self.held_bytes -= held;
             if self.held_bytes <= MAX_HELD_TOTAL / 2 {
                 return;
@@ -530,7 +529,7 @@ impl Half {
             self.hand_on_held(sink, direction);
         }
         if self.held_bytes > MAX_HELD_BYTES || self.held.len() > MAX_HELD_SEGMENTS {
-            self.give_up_hole(sink, direction, stamp);
+            self.give_up_hole(sink, direction);
         }
     }
 
@@ -595,41 +594,36 @@ impl Half {
     }
 
     /// Turns the first hole into a gap.
-    fn give_up_hole<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction, stamp: Stamp) {
-        if let Some((&to, _)) = self.held.first_key_value() {
+    fn give_up_hole<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction) {
+        if let Some((&to, behind)) = self.held.first_key_value() {
+            let stamp = behind.stamp;
             sink.gap(direction, Gap { from: self.next, to, stamp, by_snap_length: false });
             self.next = to;
             self.hand_on_held(sink, direction);
         }
     }
 
-    fn give_up_holes<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction, stamp: Stamp) {
+    fn give_up_holes<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction) {
         while !self.held.is_empty() {
-            self.give_up_hole(sink, direction, stamp);
+            self.give_up_hole(sink, direction);
         }
     }
 
     /// Takes what the receiver of this half's bytes says it has got.
-    fn acknowledge<H: Handler>(
-        &mut self,
-        sink: &mut Sink<'_, H>,
-        direction: Direction,
-        acknowledgment: u32,
-        stamp: Stamp,
-    ) {
+    fn acknowledge<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction, acknowledgment: u32) {
         let Some(base) = self.base else { return };
         let Some(offset) = self.offset_of(base, acknowledgment) else { return };
         self.acknowledged = self.acknowledged.max(u64::try_from(offset).unwrap_or(0));
         let waited = self.hole_since.is_some_and(|since| sink.info.packets >= since + REORDER_PACKETS);
         if waited && self.acknowledged > self.next {
-            self.give_up_hole(sink, direction, stamp);
+            self.give_up_hole(sink, direction);
         }
     }
 
     /// At the end: hands on what is held, and tells of bytes that were acknowledged but never seen. The last number
     /// can be the FIN's own, so that one is not missed.
     fn flush<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction, stamp: Stamp) {
-        self.give_up_holes(sink, direction, stamp);
+        self.give_up_holes(sink, direction);
         if self.acknowledged > self.next + 1 {
             let to = self.acknowledged;
             sink.gap(direction, Gap { from: self.next, to, stamp, by_snap_length: false });

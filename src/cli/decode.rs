@@ -1,4 +1,4 @@
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, ValueEnum};
@@ -39,7 +39,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let out = io::stdout().lock();
     match arguments.format {
         Format::Text => {
             let mut report = TextReport::new(out, is_coloured(arguments.color), arguments.verbose);

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use crate::catalog::{hresult, lcid, license_status, product};
 use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseMessage, ResponseStub};
-use crate::rpc::{self, Body, Pdu, SyntaxId, TransferSyntax};
+use crate::rpc::{self, Body, Header, Pdu, SyntaxId, TransferSyntax};
 use crate::wire::{Endianness, Guid, caret_dump, parse_hex};
 
 use super::fields::{self, Fields};
@@ -129,6 +129,19 @@ fn explain_bytes(out: &mut String, bytes: &[u8]) {
             let _ = writeln!(out, "{error}");
             out.push_str(&caret_dump(bytes, error.offset));
         }
+        return;
+    }
+    if let Ok(header) = Header::parse(bytes)
+        && header.is_plausible()
+    {
+        let _ = writeln!(
+            out,
+            "{} PDU, cut: needed {} bytes, got {}",
+            header.ptype,
+            header.frag_length,
+            bytes.len()
+        );
+        put(out, &fields::header(&header));
         return;
     }
     if explain_message(out, bytes, "") {

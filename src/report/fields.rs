@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::kms::{Check, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
-use crate::rpc::{self, Body, Pdu, PresentationContext};
+use crate::rpc::{self, Body, Header, Pdu, PresentationContext};
 use crate::wire::{Hex, utf16};
 
 use super::names;
@@ -61,7 +61,7 @@ fn other(fields: &mut Fields, version: Option<crate::kms::Version>, bytes: &[u8]
 fn request_body(fields: &mut Fields, body: &RequestBody) {
     fields.add("Version", body.version);
     let machine = if body.vm_info == 0 { "physical machine" } else { "virtual machine" };
-    fields.add("VMInfo", names::numbered(body.vm_info, Some(machine)));
+    fields.add("VMInfo", names::Numbered(body.vm_info, Some(machine)));
     fields.add("LicenseStatus", names::license_status(body.license_status));
     fields.add("BindingExpiration", format_args!("{} min", body.binding_expiration));
     fields.add("AppID", names::guid(body.app_id));
@@ -124,7 +124,7 @@ fn epid_parts(fields: &mut Fields, text: &str) {
     let Some(parts) = names::EpidParts::of(text) else { return };
     let epid = parts.epid;
     fields.add("  platform id", format_args!("{:05}", epid.platform_id));
-    fields.add("  key group", names::numbered(format_args!("{:05}", epid.group), parts.csvlk));
+    fields.add("  key group", names::Numbered(format_args!("{:05}", epid.group), parts.csvlk));
     fields.add("  key sequence", format_args!("{:09}", epid.key_sequence));
     let channel = match epid.channel {
         0 | 1 => Some("retail"),
@@ -132,10 +132,10 @@ fn epid_parts(fields: &mut Fields, text: &str) {
         3 => Some("volume"),
         _ => None,
     };
-    fields.add("  channel", names::numbered(format_args!("{:02}", epid.channel), channel));
-    fields.add("  LCID", names::numbered(epid.lcid, parts.language));
+    fields.add("  channel", names::Numbered(format_args!("{:02}", epid.channel), channel));
+    fields.add("  LCID", names::Numbered(epid.lcid, parts.language));
     let build = format!("{}.{:04}", epid.build, epid.build_minor);
-    fields.add("  build", names::numbered(build, parts.build));
+    fields.add("  build", names::Numbered(build, parts.build));
     fields.add("  activated", format_args!("day {} of {}", epid.day, epid.year));
 }
 
@@ -164,9 +164,8 @@ pub(super) fn checks(checks: &[(&'static str, Check)], hmac_slot: Option<i8>) ->
     fields
 }
 
-pub(super) fn pdu(pdu: &Pdu<'_>) -> Fields {
+pub(super) fn header(header: &Header) -> Fields {
     let mut fields = Fields::default();
-    let header = &pdu.header;
     fields.add("rpc_vers", format_args!("{}.{}", header.version, header.version_minor));
     fields.add("PTYPE", header.ptype);
     fields.add("pfc_flags", format_args!("0x{:02x} {}", header.flags.0, header.flags));
@@ -175,6 +174,11 @@ pub(super) fn pdu(pdu: &Pdu<'_>) -> Fields {
     fields.add("frag_length", header.frag_length);
     fields.add("auth_length", header.auth_length);
     fields.add("call_id", header.call_id);
+    fields
+}
+
+pub(super) fn pdu(pdu: &Pdu<'_>) -> Fields {
+    let mut fields = header(&pdu.header);
     match &pdu.body {
         Body::Bind(bind) | Body::AlterContext(bind) => {
             fields.add("max_xmit_frag", bind.max_xmit_frag);
@@ -193,17 +197,17 @@ pub(super) fn pdu(pdu: &Pdu<'_>) -> Fields {
             fields.hex("padding", ack.padding);
             fields.add("n_results", ack.n_results);
             for result in &ack.results {
-                let name = names::numbered(result.result, rpc::result_name(result.result));
+                let name = names::Numbered(result.result, rpc::result_name(result.result));
                 let reason = match result.result {
-                    2 => names::numbered(result.reason, rpc::result_reason_name(result.reason)),
-                    _ => result.reason.to_string(),
+                    2 => names::Numbered(result.reason, rpc::result_reason_name(result.reason)),
+                    _ => names::Numbered(result.reason, None),
                 };
                 let syntax = result.transfer_syntax.transfer();
                 fields.add("  result", format_args!("{name}, reason {reason}, {syntax}"));
             }
         }
         Body::BindNak(nak) => {
-            let reason = names::numbered(nak.reject_reason, rpc::reject_reason_name(nak.reject_reason));
+            let reason = names::Numbered(nak.reject_reason, rpc::reject_reason_name(nak.reject_reason));
             fields.add("provider_reject_reason", reason);
             for (major, minor) in nak.versions.iter().flatten() {
                 fields.add("  protocol", format_args!("{major}.{minor}"));

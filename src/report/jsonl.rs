@@ -23,6 +23,8 @@ pub const SCHEMA: &str = "volact-decode/1";
 /// Writes one JSON object a line, each with a `type`.
 pub struct JsonReport<W: Write> {
     out: W,
+    /// What is not written yet.
+    page: Vec<u8>,
     file: String,
     verbose: bool,
     failure: Option<io::Error>,
@@ -31,7 +33,7 @@ pub struct JsonReport<W: Write> {
 impl<W: Write> JsonReport<W> {
     /// Writes to `out`; `verbose` adds a record for each PDU and the raw bytes of the stubs.
     pub fn new(out: W, verbose: bool) -> Self {
-        Self { out, file: String::new(), verbose, failure: None }
+        Self { out, page: Vec::new(), file: String::new(), verbose, failure: None }
     }
 
     /// Names the file that is read next.
@@ -44,6 +46,7 @@ impl<W: Write> JsonReport<W> {
     /// # Errors
     /// The first failure to write.
     pub fn finish(mut self) -> io::Result<()> {
+        self.flush_page();
         match self.failure.take() {
             Some(error) => Err(error),
             None => self.out.flush(),
@@ -55,12 +58,23 @@ impl<W: Write> JsonReport<W> {
             return;
         }
         let line = Line { r#type: kind, file: &self.file, record };
-        let written = serde_json::to_writer(&mut self.out, &line)
-            .map_err(io::Error::from)
-            .and_then(|()| self.out.write_all(b"\n"));
-        self.failure = written.err();
+        self.failure = serde_json::to_writer(&mut self.page, &line).map_err(io::Error::from).err();
+        self.page.push(b'\n');
+        if self.page.len() >= PAGE {
+            self.flush_page();
+        }
+    }
+
+    fn flush_page(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.out.write_all(&self.page).err();
+        }
+        self.page.clear();
     }
 }
+
+/// Bytes that are gathered before they are written.
+const PAGE: usize = 1 << 16;
 
 impl<W: Write> Observer for JsonReport<W> {
     fn file(&mut self, file: &FileRecord<'_>) {
@@ -719,6 +733,8 @@ struct ConnectionLine {
     pdus_s2c: u64,
     skipped_c2s: u64,
     skipped_s2c: u64,
+    cut_c2s: u64,
+    cut_s2c: u64,
     bind_nak: Option<u16>,
     contexts: Vec<ContextFields>,
     exchanges: u64,
@@ -787,6 +803,8 @@ impl ConnectionLine {
             pdus_s2c: connection.pdus[1],
             skipped_c2s: connection.skipped[0],
             skipped_s2c: connection.skipped[1],
+            cut_c2s: connection.cut[0],
+            cut_s2c: connection.cut[1],
             bind_nak: connection.bind_nak,
             contexts: connection.contexts.iter().map(ContextFields::of).collect(),
             exchanges: connection.exchanges,

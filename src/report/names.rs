@@ -8,20 +8,24 @@ use crate::rpc;
 use crate::wire::Guid;
 
 /// A number and the name it has, `2 (OOB grace)`.
-pub(super) fn numbered(number: impl fmt::Display, name: Option<&str>) -> String {
-    match name {
-        Some(name) => format!("{number} ({name})"),
-        None => number.to_string(),
+pub(super) struct Numbered<'a, T>(pub(super) T, pub(super) Option<&'a str>);
+
+impl<T: fmt::Display> fmt::Display for Numbered<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(name) => write!(f, "{} ({name})", self.0),
+            None => write!(f, "{}", self.0),
+        }
     }
 }
 
 /// A GUID and the name it has in the catalog.
-pub(super) fn guid(guid: Guid) -> String {
-    numbered(guid, product::name_of(guid).map(|(_, name)| name))
+pub(super) fn guid(guid: Guid) -> impl fmt::Display {
+    Numbered(guid, product::name_of(guid).map(|(_, name)| name))
 }
 
-pub(super) fn license_status(status: u32) -> String {
-    numbered(status, license_status::name(status))
+pub(super) fn license_status(status: u32) -> impl fmt::Display {
+    Numbered(status, license_status::name(status))
 }
 
 /// `0xC004F042 SL_E_VL_...: what it means`.
@@ -47,20 +51,25 @@ pub(super) fn fault_status(status: u32) -> String {
 }
 
 /// What a request asks for, by the most telling name there is.
-pub(super) fn product(body: &RequestBody) -> String {
-    let sku = product::sku(body.act_id).map(|sku| sku.name);
-    let kms = product::kms_id(body.kms_id).map(|kms| kms.name);
-    match (sku, kms) {
-        (Some(sku), Some(kms)) if kms == sku => sku.to_owned(),
-        (Some(sku), Some(kms)) => format!("{sku} (counted as {kms})"),
-        (Some(sku), None) => format!("{sku} (KMS id {} unknown)", body.kms_id),
-        (None, Some(kms)) => format!("{kms} (SKU {} unknown)", body.act_id),
-        (None, None) => match product::application(body.app_id) {
-            Some(application) => {
-                format!("{}: SKU {} and KMS id {} unknown", application.name, body.act_id, body.kms_id)
-            }
-            None => format!("unknown SKU {}", body.act_id),
-        },
+pub(super) struct Product<'a>(pub(super) &'a RequestBody);
+
+impl fmt::Display for Product<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RequestBody { app_id, act_id, kms_id, .. } = self.0;
+        let sku = product::sku(*act_id).map(|sku| sku.name);
+        let kms = product::kms_id(*kms_id).map(|kms| kms.name);
+        match (sku, kms) {
+            (Some(sku), Some(kms)) if kms == sku => f.write_str(sku),
+            (Some(sku), Some(kms)) => write!(f, "{sku} (counted as {kms})"),
+            (Some(sku), None) => write!(f, "{sku} (KMS id {kms_id} unknown)"),
+            (None, Some(kms)) => write!(f, "{kms} (SKU {act_id} unknown)"),
+            (None, None) => match product::application(*app_id) {
+                Some(application) => {
+                    write!(f, "{}: SKU {act_id} and KMS id {kms_id} unknown", application.name)
+                }
+                None => write!(f, "unknown SKU {act_id}"),
+            },
+        }
     }
 }
 
@@ -88,7 +97,7 @@ impl EpidParts {
 impl fmt::Display for EpidParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Epid { group, lcid, build, day, year, .. } = self.epid;
-        write!(f, "build {}", numbered(build, self.build))?;
+        write!(f, "build {}", Numbered(build, self.build))?;
         match self.csvlk {
             Some(csvlk) => write!(f, ", key of {csvlk}")?,
             None => write!(f, ", key group {group}")?,

@@ -1,3 +1,4 @@
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -17,11 +18,19 @@ use super::names;
 /// Writes for people: a few lines an exchange, one line a connection that got no further, one line a complaint.
 pub struct TextReport<W: Write> {
     out: W,
+    /// What is not written yet.
+    page: String,
     palette: Palette,
     verbose: bool,
+    /// True once the header of the current file was read: without it there is nothing to sum up.
+    has_file: bool,
     failure: Option<io::Error>,
 }
 
+/// Bytes that are gathered before they are written.
+const PAGE: usize = 1 << 16;
+
+#[derive(Clone, Copy)]
 struct Palette {
     head: Style,
     good: Style,
@@ -46,7 +55,7 @@ impl<W: Write> TextReport<W> {
             let plain = Style::new();
             Palette { head: plain, good: plain, bad: plain, odd: plain, dim: plain }
         };
-        Self { out, palette, verbose, failure: None }
+        Self { out, page: String::new(), palette, verbose, has_file: false, failure: None }
     }
 
     /// Writes what is left.
@@ -54,42 +63,48 @@ impl<W: Write> TextReport<W> {
     /// # Errors
     /// The first failure to write.
     pub fn finish(mut self) -> io::Result<()> {
+        self.flush_page();
         match self.failure.take() {
             Some(error) => Err(error),
             None => self.out.flush(),
         }
     }
 
-    /// Does something that can fail to write, unless something has failed already.
-    fn put(&mut self, write: impl FnOnce(&mut Self) -> io::Result<()>) {
-        if self.failure.is_none()
-            && let Err(error) = write(self)
-        {
-            self.failure = Some(error);
+    /// Writes to the page, and the page when it is full.
+    fn put(&mut self, write: impl FnOnce(&mut Self) -> fmt::Result) {
+        if self.failure.is_some() {
+            return;
+        }
+        if write(self).is_err() {
+            self.failure = Some(io::Error::other("a value could not be shown"));
+        }
+        if self.page.len() >= PAGE {
+            self.flush_page();
         }
     }
 
-    fn fields(&mut self, title: &str, fields: &Fields) -> io::Result<()> {
+    fn flush_page(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.out.write_all(self.page.as_bytes()).err();
+        }
+        self.page.clear();
+    }
+
+    fn fields(&mut self, title: &str, fields: &Fields) -> fmt::Result {
         let dim = self.palette.dim;
-        writeln!(self.out, "    {dim}{title}{dim:#}")?;
+        writeln!(self.page, "    {dim}{title}{dim:#}")?;
         for line in fields.lines() {
-            writeln!(self.out, "      {line}")?;
+            writeln!(self.page, "      {line}")?;
         }
         Ok(())
     }
 
-    fn write_exchange(&mut self, exchange: &Exchange) -> io::Result<()> {
+    fn write_exchange(&mut self, exchange: &Exchange) -> fmt::Result {
         let Palette { head, good, bad, odd, dim } = self.palette;
         let asked = exchange.request.as_ref().map(|request| request.span);
         let answered = exchange.answer_span();
-        let frames = match (asked, answered) {
-            (Some(asked), Some(answered)) => format!("frames {}-{}", asked.first.frame, answered.last.frame),
-            (Some(span), None) | (None, Some(span)) if span.first.frame != span.last.frame => {
-                format!("frames {}-{}", span.first.frame, span.last.frame)
-            }
-            (Some(span), None) | (None, Some(span)) => format!("frame {}", span.last.frame),
-            (None, None) => String::new(),
-        };
+        let first = asked.or(answered).map_or(0, |span| span.first.frame);
+        let last = answered.or(asked).map_or(0, |span| span.last.frame);
         let (style, outcome) = match exchange.outcome() {
             Outcome::Answered if has_failed_check(exchange) => (bad, "answered, not verified"),
             Outcome::Answered => (good, "answered"),
@@ -98,31 +113,37 @@ impl<W: Write> TextReport<W> {
             Outcome::Unreadable => (bad, "unreadable answer"),
             Outcome::Unanswered => (bad, "unanswered"),
         };
-        write!(self.out, "{head}{} > {}{head:#}  {frames}", exchange.client, exchange.server)?;
         write!(
-            self.out,
+            self.page,
+            "{head}{} > {}{head:#}  {}",
+            exchange.client,
+            exchange.server,
+            Frames(first, last)
+        )?;
+        write!(
+            self.page,
             "  stream {} call {}  {style}{outcome}{style:#}",
             exchange.stream, exchange.call_id
         )?;
         if let Some(nanoseconds) = exchange.service_time() {
-            write!(self.out, " in {}", milliseconds(nanoseconds))?;
+            write!(self.page, " in {}", Milliseconds(nanoseconds))?;
         }
         if let Some(time) = asked.or(answered).and_then(|span| span.first.time) {
-            write!(self.out, "  {dim}{}{dim:#}", Rfc3339(time))?;
+            write!(self.page, "  {dim}{}{dim:#}", Rfc3339(time))?;
         }
-        writeln!(self.out)?;
+        writeln!(self.page)?;
         match &exchange.request {
             Some(request) => self.write_request(exchange, request)?,
-            None => writeln!(self.out, "  asks    {odd}no request of this call id was captured{odd:#}")?,
+            None => writeln!(self.page, "  asks    {odd}no request of this call id was captured{odd:#}")?,
         }
         if let Some(remark) = context_remark(exchange) {
-            writeln!(self.out, "  context {odd}{remark}{odd:#}")?;
+            writeln!(self.page, "  context {odd}{remark}{odd:#}")?;
         }
         match &exchange.answer {
             Some(Answer::Response(response)) => self.write_response(exchange, response)?,
             Some(Answer::Fault(fault)) => {
                 let status = fault.status.map_or("without a status".to_owned(), names::fault_status);
-                writeln!(self.out, "  answer  {bad}fault {status}{bad:#}")?;
+                writeln!(self.page, "  answer  {bad}fault {status}{bad:#}")?;
             }
             None => {}
         }
@@ -135,22 +156,25 @@ impl<W: Write> TextReport<W> {
         Ok(())
     }
 
-    fn write_request(&mut self, exchange: &Exchange, request: &RequestRecord) -> io::Result<()> {
+    fn write_request(&mut self, exchange: &Exchange, request: &RequestRecord) -> fmt::Result {
         let Palette { bad, odd, dim, .. } = self.palette;
         let ndr = exchange.ndr;
         let message = request.message.as_ref();
         match message.and_then(|message| message.body().map(|body| (message, body))) {
             Some((message, body)) => {
                 let version = message.version().unwrap_or_default();
-                writeln!(self.out, "  asks    {} for {}", named_version(version, ndr), names::product(body))?;
+                writeln!(self.page, "  asks    KMS {version} ({ndr}) for {}", names::Product(body))?;
                 let machine = if body.vm_info == 0 { "physical" } else { "virtual" };
                 writeln!(
-                    self.out,
-                    "          {dim}by{dim:#} {:?} {dim}({machine}) CMID{dim:#} {} {dim}needs{dim:#} {}  \
-                     {dim}{}, binding {} min, its clock {}{dim:#}",
+                    self.page,
+                    "          {dim}by{dim:#} {:?} {dim}({machine}), CMID{dim:#} {}{dim}, which needs{dim:#} {}",
                     body.machine_name_text(),
                     body.cmid,
                     body.n_policy,
+                )?;
+                writeln!(
+                    self.page,
+                    "          {dim}license status {}, binding {} min, clock {}{dim:#}",
                     names::license_status(body.license_status),
                     body.binding_expiration,
                     body.client_time,
@@ -160,94 +184,97 @@ impl<W: Write> TextReport<W> {
                 let version = message.and_then(crate::kms::RequestMessage::version);
                 let length = request.stub.as_ref().map_or(request.bytes.len(), |stub| stub.data_length);
                 let what = match version {
-                    Some(version) => named_version(version, ndr),
+                    Some(version) => format!("KMS {version} ({ndr})"),
                     None => ndr.to_string(),
                 };
-                writeln!(self.out, "  asks    {odd}{what}, {length} bytes that are no request{odd:#}")?;
+                writeln!(self.page, "  asks    {odd}{what}, {length} bytes that are no request{odd:#}")?;
             }
         }
         if let Some(opnum) = request.opnum.filter(|&opnum| opnum != 0) {
-            writeln!(self.out, "          {odd}opnum {opnum}, not 0 (RequestActivation){odd:#}")?;
+            writeln!(self.page, "          {odd}opnum {opnum}, not 0 (RequestActivation){odd:#}")?;
         }
         if !request.span.complete {
             let fragments = request.span.fragments;
-            writeln!(self.out, "          {odd}incomplete: {fragments} fragments, not first to last{odd:#}")?;
+            writeln!(
+                self.page,
+                "          {odd}incomplete: {fragments} fragments, not first to last{odd:#}"
+            )?;
         }
         if let Some(error) = &request.error {
-            writeln!(self.out, "          {bad}{error}{bad:#}")?;
+            writeln!(self.page, "          {bad}{error}{bad:#}")?;
         }
         if let Some(fits) = request.fits {
-            writeln!(self.out, "          {odd}read as {ndr}, but its counts fit {fits}{odd:#}")?;
+            writeln!(self.page, "          {odd}read as {ndr}, but its counts fit {fits}{odd:#}")?;
         }
         let failed = request.checks.iter().flat_map(|checks| checks.by_name());
         let failed: Vec<&str> =
             failed.filter(|(_, check)| *check == Check::Fail).map(|(name, _)| name).collect();
         if !failed.is_empty() {
-            writeln!(self.out, "          {bad}request FAILS: {}{bad:#}", failed.join(", "))?;
+            writeln!(self.page, "          {bad}request FAILS: {}{bad:#}", failed.join(", "))?;
         }
         Ok(())
     }
 
-    fn write_response(&mut self, exchange: &Exchange, response: &ResponseRecord) -> io::Result<()> {
+    fn write_response(&mut self, exchange: &Exchange, response: &ResponseRecord) -> fmt::Result {
         let Palette { bad, odd, dim, .. } = self.palette;
         match (exchange.outcome(), response.message.as_ref().and_then(crate::kms::ResponseMessage::body)) {
             (_, Some(body)) => {
                 writeln!(
-                    self.out,
+                    self.page,
                     "  answer  count {}, retry {} min, renew {} min",
                     body.count, body.activation_interval, body.renewal_interval
                 )?;
                 let epid = body.epid_text();
-                write!(self.out, "          {dim}ePID{dim:#} {epid}")?;
+                write!(self.page, "          {dim}ePID{dim:#} {epid}")?;
                 if let Some(crate::kms::ResponseMessage::Encrypted(message)) = &response.message
                     && let Some(v6) = &message.v6
                 {
-                    write!(self.out, " {dim}HwId{dim:#} {}", Hex(&v6.hwid))?;
+                    write!(self.page, " {dim}HwId{dim:#} {}", Hex(&v6.hwid))?;
                 }
-                writeln!(self.out)?;
+                writeln!(self.page)?;
                 match names::EpidParts::of(&epid) {
-                    Some(parts) => writeln!(self.out, "          {dim}{parts}{dim:#}")?,
-                    None => writeln!(self.out, "          {odd}the ePID has not the usual parts{odd:#}")?,
+                    Some(parts) => writeln!(self.page, "          {dim}{parts}{dim:#}")?,
+                    None => writeln!(self.page, "          {odd}the ePID has not the usual parts{odd:#}")?,
                 }
             }
             (Outcome::Refused(code), None) => {
-                writeln!(self.out, "  answer  {bad}{}{bad:#}", names::hresult(code))?;
+                writeln!(self.page, "  answer  {bad}{}{bad:#}", names::hresult(code))?;
             }
             _ => {
                 let length = response.stub.as_ref().map_or(response.bytes.len(), |stub| stub.data_length);
-                writeln!(self.out, "  answer  {bad}{length} bytes that are no response{bad:#}")?;
+                writeln!(self.page, "  answer  {bad}{length} bytes that are no response{bad:#}")?;
             }
         }
         if !response.span.complete {
-            writeln!(self.out, "          {odd}incomplete: {} fragments{odd:#}", response.span.fragments)?;
+            writeln!(self.page, "          {odd}incomplete: {} fragments{odd:#}", response.span.fragments)?;
         }
         if let Some(error) = &response.error {
-            writeln!(self.out, "          {bad}{error}{bad:#}")?;
+            writeln!(self.page, "          {bad}{error}{bad:#}")?;
         }
         Ok(())
     }
 
-    fn write_checks(&mut self, checks: &[(&'static str, Check)], slot: Option<i8>) -> io::Result<()> {
+    fn write_checks(&mut self, checks: &[(&'static str, Check)], slot: Option<i8>) -> fmt::Result {
         let Palette { bad, odd, good, .. } = self.palette;
         let count = |wanted: Check| checks.iter().filter(|(_, check)| *check == wanted).count();
         let (held, failed, open) = (count(Check::Pass), count(Check::Fail), count(Check::NoRequest));
         if failed > 0 {
             let names: Vec<&str> =
                 checks.iter().filter(|(_, check)| *check == Check::Fail).map(|(name, _)| *name).collect();
-            write!(self.out, "  checks  {bad}FAIL: {}{bad:#}, {held} hold", names.join(", "))?;
+            write!(self.page, "  checks  {bad}FAIL: {}{bad:#}, {held} hold", names.join(", "))?;
         } else {
-            write!(self.out, "  checks  {good}{held} hold{good:#}")?;
+            write!(self.page, "  checks  {good}{held} hold{good:#}")?;
         }
         if open > 0 {
-            write!(self.out, "{odd}, {open} need the request{odd:#}")?;
+            write!(self.page, "{odd}, {open} need the request{odd:#}")?;
         }
         if let Some(slot) = slot.filter(|&slot| slot != 0) {
-            write!(self.out, "{odd}, HMAC of slot {slot:+}{odd:#}")?;
+            write!(self.page, "{odd}, HMAC of slot {slot:+}{odd:#}")?;
         }
-        writeln!(self.out)
+        writeln!(self.page)
     }
 
-    fn write_all_fields(&mut self, exchange: &Exchange) -> io::Result<()> {
+    fn write_all_fields(&mut self, exchange: &Exchange) -> fmt::Result {
         let dim = self.palette.dim;
         if let Some(request) = &exchange.request {
             if let Some(message) = &request.message {
@@ -258,7 +285,7 @@ impl<W: Write> TextReport<W> {
             }
             if let Some(stub) = &request.stub {
                 writeln!(
-                    self.out,
+                    self.page,
                     "    {dim}request stub{dim:#} {} requestSize {} maximum count {} excess {}",
                     exchange.ndr,
                     stub.size_slot,
@@ -274,7 +301,7 @@ impl<W: Write> TextReport<W> {
             }
             if let Some(stub) = &response.stub {
                 writeln!(
-                    self.out,
+                    self.page,
                     "    {dim}response stub{dim:#} {} responseSize {} referent 0x{:08x} maximum count {} padding {} \
                      HRESULT {} excess {}",
                     exchange.ndr,
@@ -295,25 +322,25 @@ impl<W: Write> TextReport<W> {
     }
 
     /// Sixteen bytes a line, with their offset.
-    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
         let dim = self.palette.dim;
         for (i, row) in bytes.chunks(16).enumerate() {
-            write!(self.out, "      {dim}{:04x}", 16 * i)?;
+            write!(self.page, "      {dim}{:04x}", 16 * i)?;
             for byte in row {
-                write!(self.out, " {byte:02x}")?;
+                write!(self.page, " {byte:02x}")?;
             }
             let blank = 3 * (16 - row.len());
-            write!(self.out, "{:blank$}  ", "")?;
+            write!(self.page, "{:blank$}  ", "")?;
             for &byte in row {
                 let shown = if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
-                write!(self.out, "{shown}")?;
+                write!(self.page, "{shown}")?;
             }
-            writeln!(self.out, "{dim:#}")?;
+            writeln!(self.page, "{dim:#}")?;
         }
         Ok(())
     }
 
-    fn write_connection(&mut self, connection: &ConnectionRecord) -> io::Result<()> {
+    fn write_connection(&mut self, connection: &ConnectionRecord) -> fmt::Result {
         let stage = connection.stage();
         if !self.verbose && (stage == Stage::Called || (stage == Stage::OtherInterface && !connection.is_kms))
         {
@@ -322,7 +349,7 @@ impl<W: Write> TextReport<W> {
         let Palette { head, odd, dim, .. } = self.palette;
         let flow = &connection.flow;
         writeln!(
-            self.out,
+            self.page,
             "{head}{} > {}{head:#}  frames {}-{}  stream {}  {odd}{}: {}{odd:#}",
             flow.client,
             flow.server,
@@ -333,16 +360,16 @@ impl<W: Write> TextReport<W> {
             stage.describe(),
         )?;
         if let Some(reason) = connection.bind_nak {
-            let reason = names::numbered(reason, rpc::reject_reason_name(reason));
-            writeln!(self.out, "  bind_nak reason {reason}")?;
+            let reason = names::Numbered(reason, rpc::reject_reason_name(reason));
+            writeln!(self.page, "  bind_nak reason {reason}")?;
         }
         for context in &connection.contexts {
-            writeln!(self.out, "  {dim}context {}{dim:#}", describe_context(context))?;
+            writeln!(self.page, "  {dim}context {}{dim:#}", describe_context(context))?;
         }
         if self.verbose {
             let [client, server] = flow.bytes;
             writeln!(
-                self.out,
+                self.page,
                 "  {dim}{} packets, {client} bytes c2s, {server} bytes s2c, {} and {} PDUs, {} exchanges, {} other \
                  calls{dim:#}",
                 flow.packets,
@@ -355,47 +382,46 @@ impl<W: Write> TextReport<W> {
         Ok(())
     }
 
-    fn write_pdu(&mut self, pdu: &PduRecord<'_>) -> io::Result<()> {
+    fn write_pdu(&mut self, pdu: &PduRecord<'_>) -> fmt::Result {
         let dim = self.palette.dim;
-        let frames = if pdu.first.frame == pdu.last.frame {
-            format!("frame {}", pdu.last.frame)
-        } else {
-            format!("frames {}-{}", pdu.first.frame, pdu.last.frame)
-        };
+        let frames = Frames(pdu.first.frame, pdu.last.frame);
         let arrow = if pdu.direction == Direction::ToServer { ">" } else { "<" };
-        write!(self.out, "{dim}{arrow} {frames} stream {} offset {}{dim:#} ", pdu.stream, pdu.offset)?;
+        write!(self.page, "{dim}{arrow} {frames} stream {} offset {}{dim:#} ", pdu.stream, pdu.offset)?;
         match &pdu.content {
             PduContent::Whole { pdu: whole, .. } => {
                 let header = &whole.header;
                 writeln!(
-                    self.out,
+                    self.page,
                     "{} call {} {} bytes {}",
                     header.ptype, header.call_id, header.frag_length, header.flags
                 )?;
                 for line in fields::pdu(whole).lines() {
-                    writeln!(self.out, "    {line}")?;
+                    writeln!(self.page, "    {line}")?;
                 }
                 Ok(())
             }
             PduContent::Cut { header: Some(header), bytes } => {
-                writeln!(self.out, "{} cut: {} of {} bytes", header.ptype, bytes.len(), header.frag_length)?;
+                writeln!(self.page, "{} cut: {} of {} bytes", header.ptype, bytes.len(), header.frag_length)?;
                 self.write_bytes(bytes)
             }
             PduContent::Cut { header: None, bytes } => {
-                writeln!(self.out, "PDU header cut: {} of 16 bytes", bytes.len())?;
+                writeln!(self.page, "PDU header cut: {} of 16 bytes", bytes.len())?;
                 self.write_bytes(bytes)
             }
             PduContent::Skipped { length, sample } => {
-                writeln!(self.out, "{length} bytes that are no PDU")?;
+                writeln!(self.page, "{length} bytes that are no PDU")?;
                 self.write_bytes(sample)
             }
         }
     }
 
-    fn write_summary(&mut self, summary: &Summary) -> io::Result<()> {
+    fn write_summary(&mut self, summary: &Summary) -> fmt::Result {
+        if !std::mem::take(&mut self.has_file) {
+            return Ok(());
+        }
         let dim = self.palette.dim;
         write!(
-            self.out,
+            self.page,
             "{dim}{}, {}, {}, {}{dim:#}",
             counted(summary.packets, "packet"),
             counted(summary.connections, "connection"),
@@ -412,13 +438,13 @@ impl<W: Write> TextReport<W> {
         let mut separator = ": ";
         for (count, name) in outcomes {
             if count > 0 {
-                write!(self.out, "{dim}{separator}{count} {name}{dim:#}")?;
+                write!(self.page, "{dim}{separator}{count} {name}{dim:#}")?;
                 separator = ", ";
             }
         }
         let Palette { bad, odd, .. } = self.palette;
         if summary.failed_checks > 0 {
-            write!(self.out, "{bad}; {} with a failed check{bad:#}", summary.failed_checks)?;
+            write!(self.page, "{bad}; {} with a failed check{bad:#}", summary.failed_checks)?;
         }
         let left = [
             (summary.other_connections, "other TCP connections"),
@@ -431,22 +457,23 @@ impl<W: Write> TextReport<W> {
         ];
         for (count, name) in left {
             if count > 0 {
-                write!(self.out, "{odd}; {count} {name}{odd:#}")?;
+                write!(self.page, "{odd}; {count} {name}{odd:#}")?;
             }
         }
         for (link, count) in &summary.unknown_links {
             let link = crate::capture::LinkType(*link);
-            write!(self.out, "{odd}; {count} packets of link type {link}{odd:#}")?;
+            write!(self.page, "{odd}; {count} packets of link type {link}{odd:#}")?;
         }
-        writeln!(self.out)?;
-        writeln!(self.out)
+        writeln!(self.page)?;
+        writeln!(self.page)
     }
 }
 
 impl<W: Write> Observer for TextReport<W> {
     fn file(&mut self, file: &FileRecord<'_>) {
         let head = self.palette.head;
-        self.put(|report| writeln!(report.out, "{head}== {}{head:#}  {}", file.name, file.format.name()));
+        self.has_file = true;
+        self.put(|report| writeln!(report.page, "{head}== {}{head:#}  {}", file.name, file.format.name()));
     }
 
     fn pdu(&mut self, pdu: &PduRecord<'_>) {
@@ -467,7 +494,7 @@ impl<W: Write> Observer for TextReport<W> {
         // What concerns the input itself is the program's to say, on standard error.
         if !notice.kind.is_failed_input() {
             let odd = self.palette.odd;
-            self.put(|report| writeln!(report.out, "{odd}! {notice}{odd:#}"));
+            self.put(|report| writeln!(report.page, "{odd}! {notice}{odd:#}"));
         }
     }
 
@@ -484,11 +511,6 @@ fn has_failed_check(exchange: &Exchange) -> bool {
     exchange.checks.is_some_and(|checks| checks.by_name().iter().any(|(_, check)| *check == Check::Fail))
 }
 
-/// `KMS 6.0 (NDR32)`.
-fn named_version(version: crate::kms::Version, ndr: crate::kms::Ndr) -> String {
-    format!("KMS {version} ({ndr})")
-}
-
 /// What is not as it should be with the presentation context of a call.
 fn context_remark(exchange: &Exchange) -> Option<String> {
     let id = exchange.context_id?;
@@ -498,8 +520,8 @@ fn context_remark(exchange: &Exchange) -> Option<String> {
         ContextStanding::Rejected(3, bits) => format!("{id} is a feature negotiation (bits {bits:#x})"),
         ContextStanding::Rejected(result, reason) => format!(
             "{id} was rejected: {}, reason {}",
-            names::numbered(result, rpc::result_name(result)),
-            names::numbered(reason, rpc::result_reason_name(reason))
+            names::Numbered(result, rpc::result_name(result)),
+            names::Numbered(reason, rpc::result_reason_name(reason))
         ),
         ContextStanding::Foreign(interface) => {
             let name = rpc::interface_name(interface.uuid).unwrap_or("another interface");
@@ -520,13 +542,16 @@ fn describe_context(context: &Context) -> String {
         None => id.to_string(),
     };
     let outcome = match context.outcome {
-        ContextOutcome::Pending => "not answered".to_owned(),
+        ContextOutcome::Pending => match context.proposed {
+            Some(syntax) => format!("proposed as {}, not answered", syntax.transfer()),
+            None => "not answered".to_owned(),
+        },
         ContextOutcome::Accepted(syntax) => format!("accepted as {syntax}"),
         ContextOutcome::Negotiated(bits) => format!("features {bits:#x} granted"),
         ContextOutcome::Rejected { result, reason } => format!(
             "rejected: {}, reason {}",
-            names::numbered(result, rpc::result_name(result)),
-            names::numbered(reason, rpc::result_reason_name(reason))
+            names::Numbered(result, rpc::result_name(result)),
+            names::Numbered(reason, rpc::result_reason_name(reason))
         ),
     };
     format!("{}: {interface}, {outcome}", context.id)
@@ -540,9 +565,26 @@ fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// `frame 4`, `frames 4-5`.
+struct Frames(u64, u64);
+
+impl fmt::Display for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == self.1 {
+            write!(f, "frame {}", self.0)
+        } else {
+            write!(f, "frames {}-{}", self.0, self.1)
+        }
+    }
+}
+
 /// Nanoseconds as milliseconds with three decimals.
-fn milliseconds(nanoseconds: i64) -> String {
-    let microseconds = nanoseconds / 1000;
-    let sign = if microseconds < 0 { "-" } else { "" };
-    format!("{sign}{}.{:03} ms", (microseconds / 1000).abs(), (microseconds % 1000).abs())
+struct Milliseconds(i64);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let microseconds = self.0 / 1000;
+        let sign = if microseconds < 0 { "-" } else { "" };
+        write!(f, "{sign}{}.{:03} ms", (microseconds / 1000).abs(), (microseconds % 1000).abs())
+    }
 }

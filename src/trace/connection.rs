@@ -12,6 +12,8 @@ pub struct ConnectionRecord {
     pub pdus: [u64; 2],
     /// Bytes of the client and of the server that are no PDU.
     pub skipped: [u64; 2],
+    /// PDUs of the client and of the server whose end is missing.
+    pub cut: [u64; 2],
     /// True where bytes are missing from the capture.
     pub has_gaps: bool,
     /// Its presentation contexts, in the order they were proposed.
@@ -37,6 +39,8 @@ pub enum Stage {
     Silent,
     /// What was sent is no DCE/RPC.
     NotRpc,
+    /// DCE/RPC was begun; of no PDU the end is there.
+    Cut,
     /// DCE/RPC was begun; no bind was answered, nothing was called.
     NotBound,
     /// The bind was answered with a bind_nak.
@@ -63,6 +67,8 @@ impl ConnectionRecord {
             Stage::BindRefused
         } else if self.is_bound {
             Stage::NothingAfterBind
+        } else if self.pdus == [0; 2] && self.cut != [0; 2] {
+            Stage::Cut
         } else if self.pdus != [0; 2] {
             Stage::NotBound
         } else if self.skipped != [0; 2] {
@@ -83,6 +89,7 @@ impl Stage {
             Self::NotEstablished => "not-established",
             Self::Silent => "silent",
             Self::NotRpc => "not-rpc",
+            Self::Cut => "cut",
             Self::NotBound => "not-bound",
             Self::BindRefused => "bind-refused",
             Self::NothingAfterBind => "nothing-after-bind",
@@ -98,6 +105,7 @@ impl Stage {
             Self::NotEstablished => "the connection was not established",
             Self::Silent => "connected, and nothing was sent",
             Self::NotRpc => "what was sent is no DCE/RPC",
+            Self::Cut => "all its PDUs are cut",
             Self::NotBound => "no bind was answered",
             Self::BindRefused => "the bind was refused",
             Self::NothingAfterBind => "bound, and nothing was called",

@@ -207,15 +207,14 @@ impl Exchange {
         }
     }
 
-    /// Nanoseconds from the request's last packet to the answer's first.
+    /// Nanoseconds from the request's last packet to the answer's first (to its last, where the host began to answer
+    /// before the request was whole).
     #[must_use]
     pub fn service_time(&self) -> Option<i64> {
-        let asked = self.request.as_ref()?.span.last.time?;
-        let answered = match self.answer.as_ref()? {
-            Answer::Response(response) => response.span.first.time?,
-            Answer::Fault(fault) => fault.span.first.time?,
-        };
-        answered.checked_sub(asked)
+        let asked = self.request.as_ref()?.span.last;
+        let answered = self.answer_span()?;
+        let shown = if answered.first.frame > asked.frame { answered.first } else { answered.last };
+        shown.time?.checked_sub(asked.time?)
     }
 
     /// Where the answer came.

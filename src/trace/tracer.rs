@@ -101,6 +101,9 @@ struct Connection {
     calls: Calls,
     pdus: [u64; 2],
     skipped: [u64; 2],
+    cut: [u64; 2],
+    /// The header of the PDU that the last gap cut.
+    cut_by_gap: Option<Header>,
     has_gaps: bool,
     bind_nak: Option<u16>,
     is_bound: bool,
@@ -152,6 +155,8 @@ impl<O: Observer> Handler for Tracer<'_, O> {
                     calls: Calls::new((flow.stream, flow.client, flow.server), is_kms_port),
                     pdus: [0; 2],
                     skipped: [0; 2],
+                    cut: [0; 2],
+                    cut_by_gap: None,
                     has_gaps: false,
                     bind_nak: None,
                     is_bound: false,
@@ -176,6 +181,14 @@ impl<O: Observer> Handler for Tracer<'_, O> {
         rest.has_gaps = true;
         let length = gap.to - gap.from;
         let why = if gap.by_snap_length { "cut off by the snap length" } else { "not in the capture" };
+        framers[direction as usize].gap(gap.to, &mut |framed| rest.framed(self, flow, direction, framed));
+        let cut = match rest.cut_by_gap.take() {
+            Some(header) => {
+                let what = header.ptype.name().unwrap_or("unknown");
+                format!(", the {what} PDU of call {} is cut", header.call_id)
+            }
+            None => String::new(),
+        };
         self.notice(&Notice {
             frame: Some(gap.stamp.frame),
             stream: Some(flow.stream),
@@ -183,9 +196,8 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             stream_offset: Some(gap.from),
             needed: Some(length),
             got: Some(0),
-            ..Notice::new(NoticeKind::StreamGap, format!("gap: {length} bytes are {why}"))
+            ..Notice::new(NoticeKind::StreamGap, format!("gap: {length} bytes are {why}{cut}"))
         });
-        framers[direction as usize].gap(gap.to, &mut |framed| rest.framed(self, flow, direction, framed));
     }
 
     fn close(&mut self, flow: &FlowInfo, state: State, end: End) {
@@ -197,6 +209,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
                     end,
                     pdus: [0; 2],
                     skipped: [0; 2],
+                    cut: [0; 2],
                     has_gaps: false,
                     contexts: Vec::new(),
                     bind_nak: None,
@@ -237,6 +250,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             end,
             pdus: rest.pdus,
             skipped: rest.skipped,
+            cut: rest.cut,
             has_gaps: rest.has_gaps,
             contexts: rest.association.contexts().to_vec(),
             bind_nak: rest.bind_nak,
@@ -302,6 +316,8 @@ impl Connection {
                     self.is_dismissed = true;
                     return;
                 }
+                self.cut[direction as usize] += 1;
+                self.cut_by_gap = header.filter(|_| by_gap);
                 let content = PduContent::Cut { header, bytes };
                 let last = flow.last;
                 tracer.pdu(&PduRecord {

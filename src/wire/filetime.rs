@@ -44,8 +44,23 @@ impl fmt::Display for Rfc3339 {
 fn write_rfc3339(f: &mut fmt::Formatter<'_>, t: OffsetDateTime, fraction: u32, digits: usize) -> fmt::Result {
     let (year, month, day) = t.to_calendar_date();
     let (hour, minute, second) = t.to_hms();
-    let month = u8::from(month);
-    write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:0digits$}Z")
+    let mut text = *b"0000-00-00T00:00:00.000000000";
+    let mut put = |mut at: usize, mut number: u32| {
+        while number > 0 {
+            text[at] = b'0' + u8::try_from(number % 10).unwrap_or(0);
+            number /= 10;
+            at = at.wrapping_sub(1);
+        }
+    };
+    put(3, year.unsigned_abs());
+    put(6, u32::from(u8::from(month)));
+    put(9, day.into());
+    put(12, hour.into());
+    put(15, minute.into());
+    put(18, second.into());
+    put(19 + digits, fraction);
+    f.write_str(std::str::from_utf8(&text[..20 + digits]).map_err(|_| fmt::Error)?)?;
+    f.write_str("Z")
 }
 
 #[cfg(test)]

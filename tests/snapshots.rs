@@ -1,0 +1,66 @@
+//! The text and the JSON Lines of every shared capture, as reviewed snapshots in `snapshots/`.
+
+#![cfg(feature = "cli")]
+
+mod support;
+
+use volact::capture;
+use volact::report::{JsonReport, TextReport};
+use volact::trace::{Options, trace};
+
+fn rendered(name: &str, verbose: bool) -> (String, String) {
+    let (mut text, mut json) = (Vec::new(), Vec::new());
+    let shown = format!("captures/{name}");
+    let reader = || capture::open(&support::folder().join(name)).unwrap();
+    let mut report = TextReport::new(&mut text, false, verbose);
+    trace(&shown, reader(), &Options::default(), &mut report);
+    report.finish().unwrap();
+    let mut report = JsonReport::new(&mut json, verbose);
+    report.begin(&shown);
+    trace(&shown, reader(), &Options::default(), &mut report);
+    report.finish().unwrap();
+    (String::from_utf8(text).unwrap(), String::from_utf8(json).unwrap())
+}
+
+fn settings() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
+#[test]
+fn the_text_and_the_json_of_every_capture_are_as_reviewed() {
+    settings().bind(|| {
+        for name in support::names() {
+            let (text, json) = rendered(&name, false);
+            insta::assert_snapshot!(format!("{name}.text"), text);
+            insta::assert_snapshot!(format!("{name}.jsonl"), json);
+        }
+    });
+}
+
+#[test]
+fn the_verbose_forms_of_one_capture_of_each_version_and_of_damage_are_as_reviewed() {
+    settings().bind(|| {
+        for name in [
+            "vlmcs_vlmcsd_v4_plain.pcap",
+            "rsclient_rsserver_v5.pcap",
+            "vlmcs_vlmcsd_v6_default.pcap",
+            "net_cut_s2c_170_rst.pcap",
+            "vlmcs_vlmcsd_snaplen96.pcap",
+        ] {
+            let (text, json) = rendered(name, true);
+            insta::assert_snapshot!(format!("{name}.verbose.text"), text);
+            insta::assert_snapshot!(format!("{name}.verbose.jsonl"), json);
+        }
+    });
+}
+
+#[test]
+fn the_same_capture_gives_the_same_bytes() {
+    for name in ["raw_edge_vlmcsd.pcap", "net_bytewise_v6.pcap"] {
+        assert_eq!(rendered(name, true), rendered(name, true));
+    }
+}
