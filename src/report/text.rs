@@ -184,10 +184,13 @@ impl<W: Write> TextReport<W> {
                 let version = message.and_then(crate::kms::RequestMessage::version);
                 let length = request.stub.as_ref().map_or(request.bytes.len(), |stub| stub.data_length);
                 let what = match version {
-                    Some(version) => format!("KMS {version} ({ndr})"),
-                    None => ndr.to_string(),
+                    Some(version) if request.error.is_none() => {
+                        format!("KMS {version} ({ndr}), a version unknown here")
+                    }
+                    Some(version) => format!("KMS {version} ({ndr}), no whole request"),
+                    None => format!("{ndr}, no request"),
                 };
-                writeln!(self.page, "  asks    {odd}{what}, {length} bytes that are no request{odd:#}")?;
+                writeln!(self.page, "  asks    {odd}{what}: {length} bytes{odd:#}")?;
             }
         }
         if let Some(opnum) = request.opnum.filter(|&opnum| opnum != 0) {

@@ -9,6 +9,7 @@ pub struct Association {
     contexts: Vec<Context>,
     pending: Vec<Proposal>,
     answered: bool,
+    bound: bool,
     dropped: u32,
 }
 
@@ -79,8 +80,24 @@ impl Association {
         self.dropped
     }
 
-    /// Takes a bind or an alter_context.
-    pub fn propose(&mut self, call_id: u32, bind: &Bind) {
+    /// True once a bind was seen: a context that is not known then was never proposed.
+    #[must_use]
+    pub fn is_known_from_its_bind(&self) -> bool {
+        self.bound
+    }
+
+    /// Takes a bind.
+    pub fn bind(&mut self, call_id: u32, bind: &Bind) {
+        self.bound = true;
+        self.propose(call_id, bind);
+    }
+
+    /// Takes an alter_context.
+    pub fn alter_context(&mut self, call_id: u32, alter_context: &Bind) {
+        self.propose(call_id, alter_context);
+    }
+
+    fn propose(&mut self, call_id: u32, bind: &Bind) {
         let mut ids = Vec::with_capacity(bind.contexts.len());
         for proposed in &bind.contexts {
             ids.push(proposed.id);
@@ -170,7 +187,7 @@ mod tests {
     fn a_windows_server_refuses_ndr32_when_it_takes_ndr64_and_an_alter_context_brings_it_back() {
         let mut association = Association::default();
         let none = SyntaxId::default();
-        association.propose(
+        association.bind(
             2,
             &bind(&[(0, SyntaxId::NDR32), (1, SyntaxId::NDR64), (2, SyntaxId::bind_time_features(3))]),
         );
@@ -185,7 +202,7 @@ mod tests {
                 Outcome::Negotiated(3)
             ]
         );
-        association.propose(2, &bind(&[(0, SyntaxId::NDR32)]));
+        association.alter_context(2, &bind(&[(0, SyntaxId::NDR32)]));
         association.answer(2, &ack(&[(0, 0, SyntaxId::NDR32)]));
         assert_eq!(association.context(0).unwrap().outcome, Outcome::Accepted(TransferSyntax::Ndr32));
         assert_eq!(association.contexts().len(), 3);
@@ -194,7 +211,7 @@ mod tests {
     #[test]
     fn a_bind_nak_refuses_all_that_was_proposed() {
         let mut association = Association::default();
-        association.propose(2, &bind(&[(0, SyntaxId::NDR32)]));
+        association.bind(2, &bind(&[(0, SyntaxId::NDR32)]));
         association.refuse(2, 4);
         assert_eq!(association.context(0).unwrap().outcome, Outcome::Rejected { result: 2, reason: 4 });
     }
@@ -210,7 +227,7 @@ mod tests {
     fn what_is_proposed_without_end_is_bounded_and_counted() {
         let mut association = Association::default();
         for id in 0..2000 {
-            association.propose(id.into(), &bind(&[(id, SyntaxId::NDR32)]));
+            association.bind(id.into(), &bind(&[(id, SyntaxId::NDR32)]));
         }
         assert_eq!(association.contexts().len(), Association::MAX_CONTEXTS);
         assert!(association.dropped() > 0);

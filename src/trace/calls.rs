@@ -355,12 +355,11 @@ impl Calls {
         let assumed = |standing| Reading { standing, ndr: Ndr::Ndr32, basis: NdrBasis::Assumed };
         let Some(context) = context_id.and_then(|id| association.context(id)) else {
             let standing = ContextStanding::Unknown;
-            if association.contexts().is_empty() && !fits(Ndr::Ndr32) && fits(Ndr::Ndr64) {
-                return Reading { standing, ndr: Ndr::Ndr64, basis: NdrBasis::Guessed };
+            if association.is_known_from_its_bind() {
+                return assumed(standing);
             }
-            let seen_no_bind = association.contexts().is_empty();
-            let basis = if seen_no_bind { NdrBasis::Guessed } else { NdrBasis::Assumed };
-            return Reading { standing, ndr: Ndr::Ndr32, basis };
+            let ndr = if !fits(Ndr::Ndr32) && fits(Ndr::Ndr64) { Ndr::Ndr64 } else { Ndr::Ndr32 };
+            return Reading { standing, ndr, basis: NdrBasis::Guessed };
         };
         let is_kms = context.interface.uuid == SyntaxId::KMS.uuid;
         let standing = |kms| if is_kms { kms } else { ContextStanding::Foreign(context.interface) };

@@ -400,7 +400,8 @@ impl Connection {
         let association = &mut self.association;
         let out = &mut |exchange: Exchange| tracer.exchange(&exchange);
         match &pdu.body {
-            Body::Bind(bind) | Body::AlterContext(bind) => association.propose(header.call_id, bind),
+            Body::Bind(bind) => association.bind(header.call_id, bind),
+            Body::AlterContext(alter) => association.alter_context(header.call_id, alter),
             Body::BindAck(ack) | Body::AlterContextResp(ack) => {
                 self.is_bound = true;
                 association.answer(header.call_id, ack);

@@ -1,0 +1,242 @@
+//! The program as its users call it: arguments, exit codes, standard input, what goes where.
+
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+fn volact(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_volact"));
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    told(volact(arguments).output().unwrap())
+}
+
+fn run_with_input(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
+    let mut command = volact(arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    told(output)
+}
+
+fn told(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const V6: &str = "captures/vlmcs_vlmcsd_v6_default.pcap";
+
+#[test]
+fn a_capture_that_is_read_to_its_end_exits_0_with_nothing_on_standard_error() {
+    let (code, out, err) = run(&["decode", V6]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("3 exchanges: 3 answered"));
+}
+
+#[test]
+fn an_input_that_cannot_be_read_to_its_end_exits_3_and_the_others_are_read() {
+    let (code, out, err) = run(&["decode", "captures/fmt_empty.pcap", "no/such/file", V6]);
+    assert_eq!(code, 3);
+    assert!(out.contains("3 exchanges: 3 answered"));
+    let lines: Vec<&str> = err.lines().collect();
+    assert_eq!(
+        lines[0],
+        "volact: captures/fmt_empty.pcap: empty file: needed 24 bytes of a capture's header, got 0"
+    );
+    assert!(lines[1].starts_with("volact: no/such/file: cannot be opened: "), "{err}");
+    assert_eq!(lines[2], "volact: 2 of 3 inputs could not be read to their end");
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    for arguments in [&["decode"][..], &["decode", "--format", "xml", V6], &["frobnicate"], &[]] {
+        assert_eq!(run(arguments).0, 2, "{arguments:?}");
+    }
+    assert_eq!(run(&["--help"]).0, 0);
+    assert_eq!(run(&["--version"]).0, 0);
+}
+
+#[test]
+fn standard_input_is_read_compressed_or_not() {
+    let plain = std::fs::read(support::folder().join("vlmcs_vlmcsd_v6_default.pcap")).unwrap();
+    let (code, out, _) = run_with_input(&["decode", "-"], &plain);
+    assert_eq!(code, 0);
+    assert_eq!(out.replace("== -", "== X"), run(&["decode", V6]).1.replace(&format!("== {V6}"), "== X"));
+    let gzip = std::fs::read(support::folder().join("fmt_gzip.pcap.gz")).unwrap();
+    let (code, out, _) = run_with_input(&["decode", "-"], &gzip);
+    assert_eq!(code, 0);
+    assert!(out.contains("3 exchanges: 3 answered"));
+}
+
+#[test]
+fn a_directory_stands_for_all_captures_below_it() {
+    let (code, out, err) = run(&["decode", "captures"]);
+    assert_eq!(code, 3, "two of the shared captures are damaged on purpose");
+    assert_eq!(
+        out.lines().filter(|line| line.starts_with("== captures/")).count(),
+        75,
+        "all but the empty one"
+    );
+    assert!(err.ends_with("volact: 2 of 76 inputs could not be read to their end\n"));
+}
+
+#[test]
+fn a_directory_without_captures_is_said_to_be_one() {
+    let (code, _, err) = run(&["decode", "src"]);
+    assert_eq!(code, 3);
+    assert!(err.starts_with("volact: no captures there"));
+}
+
+#[test]
+fn json_lines_are_json_and_name_their_schema_first() {
+    let (code, out, _) = run(&["decode", "--format", "jsonl", "captures"]);
+    assert_eq!(code, 3);
+    let mut kinds = std::collections::BTreeMap::<String, u32>::new();
+    for line in out.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(value["file"].as_str().unwrap().starts_with("captures/"));
+        *kinds.entry(value["type"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    let first: serde_json::Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    assert_eq!(first["schema"], volact::report::SCHEMA);
+    assert_eq!((kinds["file"], kinds["summary"]), (75, 76));
+    assert!(kinds["exchange"] > 550, "{kinds:?}");
+    assert!(!kinds.contains_key("pdu"), "PDUs come with -v only");
+}
+
+#[test]
+fn colour_comes_when_it_is_asked_for_and_never_into_a_file() {
+    assert!(!run(&["decode", V6]).1.contains('\u{1b}'));
+    assert!(run(&["decode", "--color", "always", V6]).1.contains("\u{1b}[1m"));
+}
+
+#[test]
+fn kms_is_found_on_any_port_by_its_interface_and_a_middle_on_a_port_that_is_named() {
+    // The proxy of this capture listens on 1689.
+    let (_, out, _) = run(&["decode", "captures/net_cut_s2c_170_rst.pcap"]);
+    assert!(out.contains("> 127.0.0.1:1689  frame 15"));
+    // A copy whose server has port 2000, with and without its bind.
+    let bytes = std::fs::read(support::folder().join("tcp_midstream.pcap")).unwrap();
+    let moved: Vec<u8> = {
+        let mut moved = bytes.clone();
+        let mut at = 24;
+        while at < moved.len() {
+            let length = u32::from_le_bytes(moved[at + 8..at + 12].try_into().unwrap()) as usize;
+            let ports = at + 16 + 14 + 20;
+            for port in [ports, ports + 2] {
+                if moved[port..port + 2] == 1688u16.to_be_bytes() {
+                    moved[port..port + 2].copy_from_slice(&2000u16.to_be_bytes());
+                }
+            }
+            at += 16 + length;
+        }
+        moved
+    };
+    let first_record = 16 + u32::from_le_bytes(moved[32..36].try_into().unwrap()) as usize;
+    let without_bind = [&moved[..24], &moved[24 + first_record..]].concat();
+    assert!(run_with_input(&["decode", "-"], &moved).1.contains("3 exchanges: 3 answered"));
+    let all = run_with_input(&["decode", "--port", "2000", "-"], &without_bind).1;
+    assert!(all.contains("3 exchanges: 3 answered"), "{all}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut command = volact(&["decode", "-v", "captures/raw_edge_vlmcsd.pcap"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn explain_knows_each_kind_of_value() {
+    for (value, expected) in [
+        ("0xC004F042", "HRESULT 0xC004F042 SL_E_VL_KEY_MANAGEMENT_SERVICE_ID_MISMATCH: "),
+        ("c004f06c", "HRESULT 0xC004F06C SL_E_VL_INVALID_TIMESTAMP: "),
+        ("-1073418174", "HRESULT 0xC004F042 "),
+        ("SL_E_VL_NOT_ENOUGH_COUNT", "HRESULT 0xC004F038 "),
+        ("0x1c010003", "RPC fault status 0x1c010003 nca_s_unk_if"),
+        (
+            "8449b1fb-f0ea-497a-99ab-66ca96e9a0f5",
+            "KMS id 8449b1fb-f0ea-497a-99ab-66ca96e9a0f5: Windows Server 2019",
+        ),
+        ("{55c92734-d682-4d71-983e-d6ec3f16059f}", "application id 55c92734-"),
+        ("51c82175-844e-4750-b0d8-ec255555bc06", "RPC interface 51c82175-844e-4750-b0d8-ec255555bc06: KMS"),
+        (
+            "71710533-beba-4937-8319-b5dbef9ccc36",
+            "transfer syntax 71710533-beba-4937-8319-b5dbef9ccc36: NDR64",
+        ),
+        (
+            "12345678-1234-1234-1234-123456789abc",
+            "GUID 12345678-1234-1234-1234-123456789abc: not in the catalog",
+        ),
+        ("03612-00206-564-865711-03-7169-14393.0000-1092021", "ePID 03612-"),
+        ("1033", "LCID 1033 (0x0409): en-US"),
+        ("17763", "host build 17763: "),
+        ("05001103100000001000000007000000", "GUID 05001103"),
+        ("0500 1103 1000 0000 1400 0000 0700 0000 00000000", "shutdown(17) PDU, 20 bytes"),
+    ] {
+        let (code, out, err) = run(&["explain", value]);
+        assert_eq!((code, err.as_str()), (0, ""), "{value}");
+        assert!(out.contains(expected), "{value}: {out}");
+    }
+}
+
+#[test]
+fn explain_opens_a_pdu_a_stub_and_a_message_from_a_capture() {
+    let decoded = support::decode("vlmcs_vlmcsd_v6_default.pcap");
+    let hex = |bytes: &[u8]| volact::wire::Hex(bytes).to_string();
+    let exchange = &decoded.exchanges[1];
+    let request = exchange.request.as_ref().unwrap();
+    let volact::trace::Answer::Response(response) = exchange.answer.as_ref().unwrap() else { panic!() };
+    let pdu = decoded.pdus.iter().find(|pdu| pdu.offset == 524).unwrap();
+    for (bytes, expected) in [
+        (&pdu.bytes[..], &["request(0) PDU, 300 bytes", "request stub, NDR64", "KMS request, 260 bytes"][..]),
+        (&request.bytes, &["request stub, NDR64: 260 bytes of data", "\"mail.yahoo.es\""]),
+        (&request.bytes[16..], &["KMS request, 260 bytes", "SKU", "8de8eb62-bbe0-40ac-ac17-f75595071ea3 ("]),
+        (&response.bytes, &["response stub, NDR64", "HRESULT 0x00000000", "KMS response, 260 bytes", "HwId"]),
+        (&response.bytes[24..284], &["KMS response, 260 bytes", "holds (slot +0)"]),
+    ] {
+        let (code, out, _) = run(&["explain", &hex(bytes)]);
+        assert_eq!(code, 0);
+        for part in expected.iter().filter(|part| **part != "SKU") {
+            assert!(out.contains(part), "{part}: {out}");
+        }
+    }
+    let (code, out, _) = run(&["explain", &hex(&pdu.bytes[..200])]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with("request(0) PDU, cut: needed 300 bytes, got 200"), "{out}");
+}
+
+#[test]
+fn explain_draws_where_a_pdu_stops_being_one() {
+    // A bind that promises two contexts and has none.
+    let bytes = "05000b03100000001c00000002000000d016d0160000000002000000";
+    let (code, out, _) = run(&["explain", bytes]);
+    assert_eq!(code, 0);
+    assert!(out.contains("bind: p_cont_id at offset 28: needed 2 bytes, got 0"), "{out}");
+    assert!(out.contains("^^"), "{out}");
+}
+
+#[test]
+fn explain_reads_values_from_standard_input_and_says_which_it_does_not_know() {
+    let (code, out, err) = run_with_input(&["explain", "-"], b"0xC004F042\n\nnothing of the kind\n");
+    assert_eq!(code, 1);
+    assert!(out.starts_with("HRESULT 0xC004F042"));
+    assert_eq!(err, "volact: \"nothing of the kind\" is nothing known here\n");
+}
