@@ -1,0 +1,136 @@
+//! What the documents show is what the program does: every console block is run, and the JSON Lines schema lists just
+//! the fields that are written.
+
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut documents = vec![root().join("README.md")];
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    documents.extend(docs.filter(|path| path.extension().is_some_and(|suffix| suffix == "md")));
+    documents.sort();
+    documents
+}
+
+fn volact(arguments: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_volact")).current_dir(root()).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The text with the output of each console block as the program gives it now, and the number of blocks.
+fn with_real_output(text: &str) -> (String, usize) {
+    let mut out = String::new();
+    let mut blocks = 0;
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        out.push_str(line);
+        out.push('\n');
+        if line != "```console" {
+            continue;
+        }
+        let command = lines.next().unwrap();
+        let arguments: Vec<&str> = command.strip_prefix("$ volact ").unwrap().split(' ').collect();
+        out.push_str(command);
+        out.push('\n');
+        out.push_str(volact(&arguments).trim_end());
+        out.push_str("\n```\n");
+        blocks += 1;
+        for line in lines.by_ref() {
+            if line == "```" {
+                break;
+            }
+        }
+    }
+    (out, blocks)
+}
+
+/// With VOLACT_WRITE_DOCS=1 in the environment, writes the blocks anew instead of comparing them.
+#[test]
+fn every_console_block_shows_what_the_program_prints() {
+    let mut blocks = 0;
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        let (real, count) = with_real_output(&text);
+        blocks += count;
+        if std::env::var_os("VOLACT_WRITE_DOCS").is_some() {
+            fs::write(&path, real).unwrap();
+        } else {
+            assert_eq!(text, real, "{} does not show what the program prints", path.display());
+        }
+    }
+    assert!(blocks >= 4, "{blocks} blocks");
+}
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap();
+            let file = target.split('#').next().unwrap();
+            if !target.contains("://") && !file.is_empty() {
+                assert!(path.parent().unwrap().join(file).exists(), "{}: {target}", path.display());
+            }
+        }
+    }
+}
+
+fn collect(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) if path != "unknown_links" => {
+            for (name, value) in object {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                fields.insert(path.clone());
+                collect(value, &path, fields);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            items.iter().for_each(|item| collect(item, &format!("{path}[]"), fields));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_schema_lists_the_fields_that_are_written_and_no_others() {
+    let mut written = BTreeMap::<String, BTreeSet<String>>::new();
+    for line in volact(&["decode", "-v", "--format", "jsonl", "captures"]).lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let fields = written.entry(record["type"].as_str().unwrap().to_owned()).or_default();
+        collect(&record, "", fields);
+        fields.retain(|field| field != "type" && field != "file");
+    }
+    let mut documented = BTreeMap::<String, BTreeSet<String>>::new();
+    let mut rare = BTreeMap::<String, BTreeSet<String>>::new();
+    let mut record = String::new();
+    let text = fs::read_to_string(root().join("docs/jsonl.md")).unwrap();
+    for line in text.lines() {
+        if let Some(heading) = line.strip_prefix("## `") {
+            record = heading.trim_end_matches('`').to_owned();
+        } else if let Some(row) = line.strip_prefix("| `") {
+            for cell in row.split(" |").next().unwrap().split(", ") {
+                let name = cell.trim_matches(|c| c == '`' || c == ' ' || c == '†');
+                let of = if cell.contains('†') { &mut rare } else { &mut documented };
+                of.entry(record.clone()).or_default().insert(name.to_owned());
+            }
+        }
+    }
+    for rare in rare.values().flatten() {
+        let there = written.values().flatten().any(|field| field == rare);
+        assert!(!there, "{rare} is marked as in no shared capture, but is in one");
+    }
+    assert_eq!(written, documented);
+}
