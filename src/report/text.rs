@@ -1,8 +1,6 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
-
 use crate::capture::Direction;
 use crate::kms::Check;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
@@ -30,31 +28,34 @@ pub struct TextReport<W: Write> {
 /// Bytes that are gathered before they are written.
 const PAGE: usize = 1 << 16;
 
+/// What switches a style on, and all of them off; nothing without colour.
 #[derive(Clone, Copy)]
 struct Palette {
-    head: Style,
-    good: Style,
-    bad: Style,
-    odd: Style,
-    dim: Style,
+    head: &'static str,
+    good: &'static str,
+    bad: &'static str,
+    odd: &'static str,
+    dim: &'static str,
+    end: &'static str,
+}
+
+impl Palette {
+    /// Bold, green, bold red, yellow and dim (ECMA-48 8.3.117).
+    const COLOURED: Self = Self {
+        head: "\x1b[1m",
+        good: "\x1b[32m",
+        bad: "\x1b[1;31m",
+        odd: "\x1b[33m",
+        dim: "\x1b[2m",
+        end: "\x1b[0m",
+    };
+    const PLAIN: Self = Self { head: "", good: "", bad: "", odd: "", dim: "", end: "" };
 }
 
 impl<W: Write> TextReport<W> {
     /// Writes to `out`; `verbose` adds every field, every PDU and the raw bytes.
     pub fn new(out: W, colour: bool, verbose: bool) -> Self {
-        let style = |colour_of: AnsiColor| Style::new().fg_color(Some(colour_of.into()));
-        let palette = if colour {
-            Palette {
-                head: Style::new().bold(),
-                good: style(AnsiColor::Green),
-                bad: style(AnsiColor::Red).bold(),
-                odd: style(AnsiColor::Yellow),
-                dim: Style::new().dimmed(),
-            }
-        } else {
-            let plain = Style::new();
-            Palette { head: plain, good: plain, bad: plain, odd: plain, dim: plain }
-        };
+        let palette = if colour { Palette::COLOURED } else { Palette::PLAIN };
         Self { out, page: String::new(), palette, verbose, has_file: false, failure: None }
     }
 
@@ -91,8 +92,8 @@ impl<W: Write> TextReport<W> {
     }
 
     fn fields(&mut self, title: &str, fields: &Fields) -> fmt::Result {
-        let dim = self.palette.dim;
-        writeln!(self.page, "    {dim}{title}{dim:#}")?;
+        let Palette { dim, end, .. } = self.palette;
+        writeln!(self.page, "    {dim}{title}{end}")?;
         for line in fields.lines() {
             writeln!(self.page, "      {line}")?;
         }
@@ -100,7 +101,7 @@ impl<W: Write> TextReport<W> {
     }
 
     fn write_exchange(&mut self, exchange: &Exchange) -> fmt::Result {
-        let Palette { head, good, bad, odd, dim } = self.palette;
+        let Palette { head, good, bad, odd, dim, end, .. } = self.palette;
         let asked = exchange.request.as_ref().map(|request| request.span);
         let answered = exchange.answer_span();
         let first = asked.or(answered).map_or(0, |span| span.first.frame);
@@ -113,37 +114,27 @@ impl<W: Write> TextReport<W> {
             Outcome::Unreadable => (bad, "unreadable answer"),
             Outcome::Unanswered => (bad, "unanswered"),
         };
-        write!(
-            self.page,
-            "{head}{} > {}{head:#}  {}",
-            exchange.client,
-            exchange.server,
-            Frames(first, last)
-        )?;
-        write!(
-            self.page,
-            "  stream {} call {}  {style}{outcome}{style:#}",
-            exchange.stream, exchange.call_id
-        )?;
+        write!(self.page, "{head}{} > {}{end}  {}", exchange.client, exchange.server, Frames(first, last))?;
+        write!(self.page, "  stream {} call {}  {style}{outcome}{end}", exchange.stream, exchange.call_id)?;
         if let Some(nanoseconds) = exchange.service_time() {
             write!(self.page, " in {}", Milliseconds(nanoseconds))?;
         }
         if let Some(time) = asked.or(answered).and_then(|span| span.first.time) {
-            write!(self.page, "  {dim}{}{dim:#}", Rfc3339(time))?;
+            write!(self.page, "  {dim}{}{end}", Rfc3339(time))?;
         }
         writeln!(self.page)?;
         match &exchange.request {
             Some(request) => self.write_request(exchange, request)?,
-            None => writeln!(self.page, "  asks    {odd}no request of this call id was captured{odd:#}")?,
+            None => writeln!(self.page, "  asks    {odd}no request of this call id was captured{end}")?,
         }
         if let Some(remark) = context_remark(exchange) {
-            writeln!(self.page, "  context {odd}{remark}{odd:#}")?;
+            writeln!(self.page, "  context {odd}{remark}{end}")?;
         }
         match &exchange.answer {
             Some(Answer::Response(response)) => self.write_response(exchange, response)?,
             Some(Answer::Fault(fault)) => {
                 let status = fault.status.map_or("without a status".to_owned(), names::fault_status);
-                writeln!(self.page, "  answer  {bad}fault {status}{bad:#}")?;
+                writeln!(self.page, "  answer  {bad}fault {status}{end}")?;
             }
             None => {}
         }
@@ -157,7 +148,7 @@ impl<W: Write> TextReport<W> {
     }
 
     fn write_request(&mut self, exchange: &Exchange, request: &RequestRecord) -> fmt::Result {
-        let Palette { bad, odd, dim, .. } = self.palette;
+        let Palette { bad, odd, dim, end, .. } = self.palette;
         let ndr = exchange.ndr;
         let message = request.message.as_ref();
         match message.and_then(|message| message.body().map(|body| (message, body))) {
@@ -167,14 +158,14 @@ impl<W: Write> TextReport<W> {
                 let machine = if body.vm_info == 0 { "physical" } else { "virtual" };
                 writeln!(
                     self.page,
-                    "          {dim}by{dim:#} {:?} {dim}({machine}), CMID{dim:#} {}{dim}, which needs{dim:#} {}",
+                    "          {dim}by{end} {:?} {dim}({machine}), CMID{end} {}{dim}, which needs{end} {}",
                     body.machine_name_text(),
                     body.cmid,
                     body.n_policy,
                 )?;
                 writeln!(
                     self.page,
-                    "          {dim}license status {}, binding {} min, clock {}{dim:#}",
+                    "          {dim}license status {}, binding {} min, clock {}{end}",
                     names::license_status(body.license_status),
                     body.binding_expiration,
                     body.client_time,
@@ -190,36 +181,33 @@ impl<W: Write> TextReport<W> {
                     Some(version) => format!("KMS {version} ({ndr}), no whole request"),
                     None => format!("{ndr}, no request"),
                 };
-                writeln!(self.page, "  asks    {odd}{what}: {length} bytes{odd:#}")?;
+                writeln!(self.page, "  asks    {odd}{what}: {length} bytes{end}")?;
             }
         }
         if let Some(opnum) = request.opnum.filter(|&opnum| opnum != 0) {
-            writeln!(self.page, "          {odd}opnum {opnum}, not 0 (RequestActivation){odd:#}")?;
+            writeln!(self.page, "          {odd}opnum {opnum}, not 0 (RequestActivation){end}")?;
         }
         if !request.span.complete {
             let fragments = request.span.fragments;
-            writeln!(
-                self.page,
-                "          {odd}incomplete: {fragments} fragments, not first to last{odd:#}"
-            )?;
+            writeln!(self.page, "          {odd}incomplete: {fragments} fragments, not first to last{end}")?;
         }
         if let Some(error) = &request.error {
-            writeln!(self.page, "          {bad}{error}{bad:#}")?;
+            writeln!(self.page, "          {bad}{error}{end}")?;
         }
         if let Some(fits) = request.fits {
-            writeln!(self.page, "          {odd}read as {ndr}, but its counts fit {fits}{odd:#}")?;
+            writeln!(self.page, "          {odd}read as {ndr}, but its counts fit {fits}{end}")?;
         }
         let failed = request.checks.iter().flat_map(|checks| checks.by_name());
         let failed: Vec<&str> =
             failed.filter(|(_, check)| *check == Check::Fail).map(|(name, _)| name).collect();
         if !failed.is_empty() {
-            writeln!(self.page, "          {bad}request FAILS: {}{bad:#}", failed.join(", "))?;
+            writeln!(self.page, "          {bad}request FAILS: {}{end}", failed.join(", "))?;
         }
         Ok(())
     }
 
     fn write_response(&mut self, exchange: &Exchange, response: &ResponseRecord) -> fmt::Result {
-        let Palette { bad, odd, dim, .. } = self.palette;
+        let Palette { bad, odd, dim, end, .. } = self.palette;
         match (exchange.outcome(), response.message.as_ref().and_then(crate::kms::ResponseMessage::body)) {
             (_, Some(body)) => {
                 writeln!(
@@ -228,57 +216,57 @@ impl<W: Write> TextReport<W> {
                     body.count, body.activation_interval, body.renewal_interval
                 )?;
                 let epid = body.epid_text();
-                write!(self.page, "          {dim}ePID{dim:#} {epid}")?;
+                write!(self.page, "          {dim}ePID{end} {epid}")?;
                 if let Some(crate::kms::ResponseMessage::Encrypted(message)) = &response.message
                     && let Some(v6) = &message.v6
                 {
-                    write!(self.page, " {dim}HwId{dim:#} {}", Hex(&v6.hwid))?;
+                    write!(self.page, " {dim}HwId{end} {}", Hex(&v6.hwid))?;
                 }
                 writeln!(self.page)?;
                 match names::EpidParts::of(&epid) {
-                    Some(parts) => writeln!(self.page, "          {dim}{parts}{dim:#}")?,
-                    None => writeln!(self.page, "          {odd}the ePID has not the usual parts{odd:#}")?,
+                    Some(parts) => writeln!(self.page, "          {dim}{parts}{end}")?,
+                    None => writeln!(self.page, "          {odd}the ePID has not the usual parts{end}")?,
                 }
             }
             (Outcome::Refused(code), None) => {
-                writeln!(self.page, "  answer  {bad}{}{bad:#}", names::hresult(code))?;
+                writeln!(self.page, "  answer  {bad}{}{end}", names::hresult(code))?;
             }
             _ => {
                 let length = response.stub.as_ref().map_or(response.bytes.len(), |stub| stub.data_length);
-                writeln!(self.page, "  answer  {bad}{length} bytes that are no response{bad:#}")?;
+                writeln!(self.page, "  answer  {bad}{length} bytes that are no response{end}")?;
             }
         }
         if !response.span.complete {
-            writeln!(self.page, "          {odd}incomplete: {} fragments{odd:#}", response.span.fragments)?;
+            writeln!(self.page, "          {odd}incomplete: {} fragments{end}", response.span.fragments)?;
         }
         if let Some(error) = &response.error {
-            writeln!(self.page, "          {bad}{error}{bad:#}")?;
+            writeln!(self.page, "          {bad}{error}{end}")?;
         }
         Ok(())
     }
 
     fn write_checks(&mut self, checks: &[(&'static str, Check)], slot: Option<i8>) -> fmt::Result {
-        let Palette { bad, odd, good, .. } = self.palette;
+        let Palette { bad, odd, good, end, .. } = self.palette;
         let count = |wanted: Check| checks.iter().filter(|(_, check)| *check == wanted).count();
         let (held, failed, open) = (count(Check::Pass), count(Check::Fail), count(Check::NoRequest));
         if failed > 0 {
             let names: Vec<&str> =
                 checks.iter().filter(|(_, check)| *check == Check::Fail).map(|(name, _)| *name).collect();
-            write!(self.page, "  checks  {bad}FAIL: {}{bad:#}, {held} hold", names.join(", "))?;
+            write!(self.page, "  checks  {bad}FAIL: {}{end}, {held} hold", names.join(", "))?;
         } else {
-            write!(self.page, "  checks  {good}{held} hold{good:#}")?;
+            write!(self.page, "  checks  {good}{held} hold{end}")?;
         }
         if open > 0 {
-            write!(self.page, "{odd}, {open} need the request{odd:#}")?;
+            write!(self.page, "{odd}, {open} need the request{end}")?;
         }
         if let Some(slot) = slot.filter(|&slot| slot != 0) {
-            write!(self.page, "{odd}, HMAC of slot {slot:+}{odd:#}")?;
+            write!(self.page, "{odd}, HMAC of slot {slot:+}{end}")?;
         }
         writeln!(self.page)
     }
 
     fn write_all_fields(&mut self, exchange: &Exchange) -> fmt::Result {
-        let dim = self.palette.dim;
+        let Palette { dim, end, .. } = self.palette;
         if let Some(request) = &exchange.request {
             if let Some(message) = &request.message {
                 self.fields("request", &fields::request(message))?;
@@ -289,7 +277,7 @@ impl<W: Write> TextReport<W> {
             if let Some(stub) = &request.stub {
                 writeln!(
                     self.page,
-                    "    {dim}request stub{dim:#} {} requestSize {} maximum count {} excess {}",
+                    "    {dim}request stub{end} {} requestSize {} maximum count {} excess {}",
                     exchange.ndr,
                     stub.size_slot,
                     stub.max_count,
@@ -305,7 +293,7 @@ impl<W: Write> TextReport<W> {
             if let Some(stub) = &response.stub {
                 writeln!(
                     self.page,
-                    "    {dim}response stub{dim:#} {} responseSize {} referent 0x{:08x} maximum count {} padding {} \
+                    "    {dim}response stub{end} {} responseSize {} referent 0x{:08x} maximum count {} padding {} \
                      HRESULT {} excess {}",
                     exchange.ndr,
                     stub.size_slot,
@@ -326,7 +314,7 @@ impl<W: Write> TextReport<W> {
 
     /// Sixteen bytes a line, with their offset.
     fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
-        let dim = self.palette.dim;
+        let Palette { dim, end, .. } = self.palette;
         for (i, row) in bytes.chunks(16).enumerate() {
             write!(self.page, "      {dim}{:04x}", 16 * i)?;
             for byte in row {
@@ -338,7 +326,7 @@ impl<W: Write> TextReport<W> {
                 let shown = if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
                 write!(self.page, "{shown}")?;
             }
-            writeln!(self.page, "{dim:#}")?;
+            writeln!(self.page, "{end}")?;
         }
         Ok(())
     }
@@ -349,11 +337,11 @@ impl<W: Write> TextReport<W> {
         {
             return Ok(());
         }
-        let Palette { head, odd, dim, .. } = self.palette;
+        let Palette { head, odd, dim, end, .. } = self.palette;
         let flow = &connection.flow;
         writeln!(
             self.page,
-            "{head}{} > {}{head:#}  frames {}-{}  stream {}  {odd}{}: {}{odd:#}",
+            "{head}{} > {}{end}  frames {}-{}  stream {}  {odd}{}: {}{end}",
             flow.client,
             flow.server,
             flow.first.frame,
@@ -367,14 +355,14 @@ impl<W: Write> TextReport<W> {
             writeln!(self.page, "  bind_nak reason {reason}")?;
         }
         for context in &connection.contexts {
-            writeln!(self.page, "  {dim}context {}{dim:#}", describe_context(context))?;
+            writeln!(self.page, "  {dim}context {}{end}", describe_context(context))?;
         }
         if self.verbose {
             let [client, server] = flow.bytes;
             writeln!(
                 self.page,
                 "  {dim}{} packets, {client} bytes c2s, {server} bytes s2c, {} and {} PDUs, {} exchanges, {} other \
-                 calls{dim:#}",
+                 calls{end}",
                 flow.packets,
                 connection.pdus[0],
                 connection.pdus[1],
@@ -386,10 +374,10 @@ impl<W: Write> TextReport<W> {
     }
 
     fn write_pdu(&mut self, pdu: &PduRecord<'_>) -> fmt::Result {
-        let dim = self.palette.dim;
+        let Palette { dim, end, .. } = self.palette;
         let frames = Frames(pdu.first.frame, pdu.last.frame);
         let arrow = if pdu.direction == Direction::ToServer { ">" } else { "<" };
-        write!(self.page, "{dim}{arrow} {frames} stream {} offset {}{dim:#} ", pdu.stream, pdu.offset)?;
+        write!(self.page, "{dim}{arrow} {frames} stream {} offset {}{end} ", pdu.stream, pdu.offset)?;
         match &pdu.content {
             PduContent::Whole { pdu: whole, .. } => {
                 let header = &whole.header;
@@ -422,10 +410,10 @@ impl<W: Write> TextReport<W> {
         if !std::mem::take(&mut self.has_file) {
             return Ok(());
         }
-        let dim = self.palette.dim;
+        let Palette { dim, end, .. } = self.palette;
         write!(
             self.page,
-            "{dim}{}, {}, {}, {}{dim:#}",
+            "{dim}{}, {}, {}, {}{end}",
             counted(summary.packets, "packet"),
             counted(summary.connections, "connection"),
             counted(summary.pdus, "PDU"),
@@ -441,13 +429,13 @@ impl<W: Write> TextReport<W> {
         let mut separator = ": ";
         for (count, name) in outcomes {
             if count > 0 {
-                write!(self.page, "{dim}{separator}{count} {name}{dim:#}")?;
+                write!(self.page, "{dim}{separator}{count} {name}{end}")?;
                 separator = ", ";
             }
         }
-        let Palette { bad, odd, .. } = self.palette;
+        let Palette { bad, odd, end, .. } = self.palette;
         if summary.failed_checks > 0 {
-            write!(self.page, "{bad}; {} with a failed check{bad:#}", summary.failed_checks)?;
+            write!(self.page, "{bad}; {} with a failed check{end}", summary.failed_checks)?;
         }
         let left = [
             (summary.other_connections, "other TCP connections"),
@@ -460,12 +448,12 @@ impl<W: Write> TextReport<W> {
         ];
         for (count, name) in left {
             if count > 0 {
-                write!(self.page, "{odd}; {count} {name}{odd:#}")?;
+                write!(self.page, "{odd}; {count} {name}{end}")?;
             }
         }
         for (link, count) in &summary.unknown_links {
             let link = crate::capture::LinkType(*link);
-            write!(self.page, "{odd}; {count} packets of link type {link}{odd:#}")?;
+            write!(self.page, "{odd}; {count} packets of link type {link}{end}")?;
         }
         writeln!(self.page)?;
         writeln!(self.page)
@@ -474,9 +462,9 @@ impl<W: Write> TextReport<W> {
 
 impl<W: Write> Observer for TextReport<W> {
     fn file(&mut self, file: &FileRecord<'_>) {
-        let head = self.palette.head;
+        let Palette { head, end, .. } = self.palette;
         self.has_file = true;
-        self.put(|report| writeln!(report.page, "{head}== {}{head:#}  {}", file.name, file.format.name()));
+        self.put(|report| writeln!(report.page, "{head}== {}{end}  {}", file.name, file.format.name()));
     }
 
     fn pdu(&mut self, pdu: &PduRecord<'_>) {
@@ -496,8 +484,8 @@ impl<W: Write> Observer for TextReport<W> {
     fn notice(&mut self, notice: &Notice) {
         // What concerns the input itself is the program's to say, on standard error.
         if !notice.kind.is_failed_input() {
-            let odd = self.palette.odd;
-            self.put(|report| writeln!(report.page, "{odd}! {notice}{odd:#}"));
+            let Palette { odd, end, .. } = self.palette;
+            self.put(|report| writeln!(report.page, "{odd}! {notice}{end}"));
         }
     }
 

@@ -9,6 +9,11 @@ pub fn until_nul(field: &[u8]) -> String {
 /// The whole units of the field as text, NULs included; a lone surrogate becomes U+FFFD.
 #[must_use]
 pub fn decode(field: &[u8]) -> String {
+    let is_ascii = units(field).all(|unit| unit < 0x80);
+    if is_ascii {
+        // The usual case, and much the faster one: machine names and ePIDs.
+        return field.chunks_exact(2).map(|unit| char::from(unit[0])).collect();
+    }
     char::decode_utf16(units(field)).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
