@@ -12,6 +12,7 @@ mod fragments;
 mod input;
 mod layers;
 mod link;
+mod reassembly;
 mod tcp;
 mod window;
 

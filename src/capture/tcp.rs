@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 
 use super::Segment;
+use super::reassembly::{self, Reassembly};
 
 /// One side of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -170,10 +171,11 @@ pub trait Handler {
 
 /// Puts the segments of many connections in order.
 ///
-/// Where segments overlap, the bytes that came first stay. A hole becomes a gap when the receiver has acknowledged
-/// what lies in it and [`REORDER_PACKETS`] more packets of the connection have not brought it, when more is held
-/// behind it than [`MAX_HELD_BYTES`], or when the connection ends. A connection counts as ended [`LINGER_PACKETS`]
-/// packets of the capture after its second FIN or its reset, so that what was still under way is not lost.
+/// Within a direction the sequence numbers say what that is, across the two the acknowledgments: an answer waits for
+/// the question that it acknowledges. Where segments overlap, the bytes that came first stay. What is missing becomes a
+/// gap when it was acknowledged and 32 more packets of the connection have not brought it, when more than 1 MiB or
+/// 4,096 segments of a direction wait for it, or when the connection ends. A connection counts as ended 256 packets of
+/// the capture after its second FIN or its reset, so that what was still under way is not lost.
 pub struct Streams<H: Handler> {
     handler: H,
     flows: LruCache<(Endpoint, Endpoint), Flow<H::State>>,
@@ -188,48 +190,16 @@ pub struct Streams<H: Handler> {
 
 /// Connections that are held at the same time.
 const MAX_FLOWS: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
-/// Bytes of one direction that are held behind a hole.
-const MAX_HELD_BYTES: usize = 1 << 20;
-/// Segments of one direction that are held behind a hole.
-const MAX_HELD_SEGMENTS: usize = 4096;
 /// Bytes of all connections together that are held behind holes.
 const MAX_HELD_TOTAL: usize = 16 << 20;
-/// Packets of a connection that a hole is waited for once its bytes are acknowledged.
-const REORDER_PACKETS: u64 = 32;
 /// Packets of the capture that a connection lingers.
 const LINGER_PACKETS: u64 = 256;
-/// A segment this far from where its stream stands belongs to no stream that can be believed.
-const MAX_DISTANCE: i64 = 1 << 30;
-
 struct Flow<T> {
     info: FlowInfo,
     /// `None` once the handler was told of the end.
     state: Option<T>,
-    /// The client's and the server's bytes.
-    halves: [Half; 2],
+    reassembly: Reassembly,
     lingers: bool,
-}
-
-#[derive(Default)]
-struct Half {
-    /// Sequence number of stream offset 0, once it is known.
-    base: Option<u32>,
-    /// Offset of the next byte to hand on.
-    next: u64,
-    /// Segments behind a hole, by their offset.
-    held: BTreeMap<u64, Held>,
-    held_bytes: usize,
-    /// How many packets the connection had when the hole was first seen.
-    hole_since: Option<u64>,
-    /// What the other side has acknowledged, as an offset.
-    acknowledged: u64,
-}
-
-struct Held {
-    bytes: Box<[u8]>,
-    /// Bytes that it had on the wire.
-    length: u64,
-    stamp: Stamp,
 }
 
 impl<H: Handler> Streams<H> {
@@ -300,16 +270,9 @@ impl<H: Handler> Streams<H> {
         flow.note_flags(direction, segment, stamp);
         match &mut flow.state {
             Some(state) => {
+                let packets = flow.info.packets;
                 let mut sink = Sink { handler: &mut self.handler, info: &mut flow.info, state };
-                let [client, server] = &mut flow.halves;
-                let (own, other) = match direction {
-                    Direction::ToServer => (client, server),
-                    Direction::ToClient => (server, client),
-                };
-                own.segment(&mut sink, direction, segment, stamp);
-                if segment.flags.ack {
-                    other.acknowledge(&mut sink, direction.opposite(), segment.acknowledgment);
-                }
+                flow.reassembly.segment(&mut sink, direction, segment, stamp, packets);
             }
             None => self.late_bytes += u64::from(segment.payload_length),
         }
@@ -371,7 +334,7 @@ impl<H: Handler> Streams<H> {
         };
         self.next_stream += 1;
         let state = Some(self.handler.open(&info));
-        self.flows.put(key, Flow { info, state, halves: Default::default(), lingers: false });
+        self.flows.put(key, Flow { info, state, reassembly: Reassembly::default(), lingers: false });
     }
 
     fn close(&mut self, mut flow: Flow<H::State>, end: Option<End>) {
@@ -379,9 +342,7 @@ impl<H: Handler> Streams<H> {
         self.held_bytes -= flow.held_bytes();
         let stamp = flow.info.last;
         let mut sink = Sink { handler: &mut self.handler, info: &mut flow.info, state: &mut state };
-        let [client, server] = &mut flow.halves;
-        client.flush(&mut sink, Direction::ToServer, stamp);
-        server.flush(&mut sink, Direction::ToClient, stamp);
+        flow.reassembly.finish(&mut sink, stamp);
         let end = end.unwrap_or_else(|| end_of(&flow.info));
         self.handler.close(&flow.info, state, end);
     }
@@ -399,7 +360,7 @@ impl<H: Handler> Streams<H> {
             let ended = Flow {
                 info: flow.info.clone(),
                 state: flow.state.take(),
-                halves: std::mem::take(&mut flow.halves),
+                reassembly: std::mem::take(&mut flow.reassembly),
                 lingers: true,
             };
             self.close(ended, None);
@@ -415,9 +376,7 @@ impl<H: Handler> Streams<H> {
             let held = flow.held_bytes();
             let Some(state) = flow.state.as_mut().filter(|_| held > 0) else { continue };
             let mut sink = Sink { handler: &mut self.handler, info: &mut flow.info, state };
-            let [client, server] = &mut flow.halves;
-            client.give_up_holes(&mut sink, Direction::ToServer);
-            server.give_up_holes(&mut sink, Direction::ToClient);
+            flow.reassembly.give_up_holes(&mut sink);
             self.held_bytes -= held;
             if self.held_bytes <= MAX_HELD_TOTAL / 2 {
                 return;
@@ -440,7 +399,7 @@ fn end_of(info: &FlowInfo) -> End {
 
 impl<T> Flow<T> {
     fn held_bytes(&self) -> usize {
-        self.halves.iter().map(|half| half.held_bytes).sum()
+        self.reassembly.held_bytes()
     }
 
     fn has_ended(&self) -> bool {
@@ -453,11 +412,13 @@ impl<T> Flow<T> {
         if !segment.flags.syn || segment.flags.ack {
             return false;
         }
-        let client = &self.halves[0];
         self.has_ended()
             || segment.source != self.info.client
             || self.info.bytes[0] > 0
-            || client.base.is_some_and(|base| base != segment.sequence.wrapping_add(1))
+            || self
+                .reassembly
+                .base(Direction::ToServer)
+                .is_some_and(|base| base != segment.sequence.wrapping_add(1))
     }
 
     fn note_flags(&mut self, direction: Direction, segment: &Segment<'_>, stamp: Stamp) {
@@ -487,7 +448,7 @@ struct Sink<'a, H: Handler> {
     state: &'a mut H::State,
 }
 
-impl<H: Handler> Sink<'_, H> {
+impl<H: Handler> reassembly::Sink for Sink<'_, H> {
     fn data(&mut self, direction: Direction, chunk: Chunk<'_>) {
         self.info.bytes[direction as usize] += chunk.bytes.len() as u64;
         self.handler.data(self.info, self.state, direction, chunk);
@@ -495,140 +456,6 @@ impl<H: Handler> Sink<'_, H> {
 
     fn gap(&mut self, direction: Direction, gap: Gap) {
         self.handler.gap(self.info, self.state, direction, gap);
-    }
-}
-
-impl Half {
-    fn segment<H: Handler>(
-        &mut self,
-        sink: &mut Sink<'_, H>,
-        direction: Direction,
-        segment: &Segment<'_>,
-        stamp: Stamp,
-    ) {
-        let first = segment.sequence.wrapping_add(u32::from(segment.flags.syn));
-        if segment.flags.syn && !segment.flags.rst {
-            self.base.get_or_insert(first);
-        }
-        let length = u64::from(segment.payload_length);
-        if length == 0 {
-            return;
-        }
-        let base = *self.base.get_or_insert(first);
-        let Some(offset) = self.offset_of(base, first) else { return };
-        let end = offset + i64::try_from(length).unwrap_or(i64::MAX);
-        let next = i64::try_from(self.next).unwrap_or(i64::MAX);
-        if end <= next {
-            return; // all of it was here before
-        }
-        if offset > next {
-            self.hold(offset.unsigned_abs(), segment.payload, length, sink.info.packets, stamp);
-        } else {
-            let seen = usize::try_from(next - offset).unwrap_or(usize::MAX);
-            self.hand_on(sink, direction, segment.payload, length, seen, stamp);
-            self.hand_on_held(sink, direction);
-        }
-        if self.held_bytes > MAX_HELD_BYTES || self.held.len() > MAX_HELD_SEGMENTS {
-            self.give_up_hole(sink, direction);
-        }
-    }
-
-    /// Where a sequence number stands in the stream, by its distance to the next byte.
-    fn offset_of(&self, base: u32, sequence: u32) -> Option<i64> {
-        let [low, ..] = [self.next & u64::from(u32::MAX)];
-        let expected = base.wrapping_add(u32::try_from(low).unwrap_or(0));
-        let distance = i64::from(sequence.wrapping_sub(expected).cast_signed());
-        let offset = i64::try_from(self.next).ok()? + distance;
-        (distance.abs() < MAX_DISTANCE).then_some(offset)
-    }
-
-    fn hold(&mut self, offset: u64, bytes: &[u8], length: u64, packets: u64, stamp: Stamp) {
-        self.hole_since.get_or_insert(packets);
-        let longer = self.held.get(&offset).is_none_or(|held| held.bytes.len() < bytes.len());
-        if longer {
-            self.held_bytes += bytes.len();
-            let held = Held { bytes: bytes.into(), length, stamp };
-            if let Some(replaced) = self.held.insert(offset, held) {
-                self.held_bytes -= replaced.bytes.len();
-            }
-        }
-    }
-
-    /// Hands on a segment that begins `seen` bytes in front of the next byte; what was not captured is a gap.
-    fn hand_on<H: Handler>(
-        &mut self,
-        sink: &mut Sink<'_, H>,
-        direction: Direction,
-        bytes: &[u8],
-        length: u64,
-        seen: usize,
-        stamp: Stamp,
-    ) {
-        let end = self.next + length - seen as u64;
-        if let Some(new) = bytes.get(seen..)
-            && !new.is_empty()
-        {
-            sink.data(direction, Chunk { offset: self.next, bytes: new, stamp });
-            self.next += new.len() as u64;
-        }
-        if self.next < end {
-            sink.gap(direction, Gap { from: self.next, to: end, stamp, by_snap_length: true });
-            self.next = end;
-        }
-    }
-
-    /// Hands on what the last bytes have connected.
-    fn hand_on_held<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction) {
-        while let Some(entry) = self.held.first_entry()
-            && *entry.key() <= self.next
-        {
-            let (offset, held) = entry.remove_entry();
-            self.held_bytes -= held.bytes.len();
-            let seen = self.next - offset;
-            if seen < held.length {
-                let seen = usize::try_from(seen).unwrap_or(usize::MAX);
-                self.hand_on(sink, direction, &held.bytes, held.length, seen, held.stamp);
-            }
-        }
-        self.hole_since = (!self.held.is_empty()).then_some(sink.info.packets);
-    }
-
-    /// Turns the first hole into a gap.
-    fn give_up_hole<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction) {
-        if let Some((&to, behind)) = self.held.first_key_value() {
-            let stamp = behind.stamp;
-            sink.gap(direction, Gap { from: self.next, to, stamp, by_snap_length: false });
-            self.next = to;
-            self.hand_on_held(sink, direction);
-        }
-    }
-
-    fn give_up_holes<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction) {
-        while !self.held.is_empty() {
-            self.give_up_hole(sink, direction);
-        }
-    }
-
-    /// Takes what the receiver of this half's bytes says it has got.
-    fn acknowledge<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction, acknowledgment: u32) {
-        let Some(base) = self.base else { return };
-        let Some(offset) = self.offset_of(base, acknowledgment) else { return };
-        self.acknowledged = self.acknowledged.max(u64::try_from(offset).unwrap_or(0));
-        let waited = self.hole_since.is_some_and(|since| sink.info.packets >= since + REORDER_PACKETS);
-        if waited && self.acknowledged > self.next {
-            self.give_up_hole(sink, direction);
-        }
-    }
-
-    /// At the end: hands on what is held, and tells of bytes that were acknowledged but never seen. The last number
-    /// can be the FIN's own, so that one is not missed.
-    fn flush<H: Handler>(&mut self, sink: &mut Sink<'_, H>, direction: Direction, stamp: Stamp) {
-        self.give_up_holes(sink, direction);
-        if self.acknowledged > self.next + 1 {
-            let to = self.acknowledged;
-            sink.gap(direction, Gap { from: self.next, to, stamp, by_snap_length: false });
-            self.next = self.acknowledged;
-        }
     }
 }
 
@@ -852,7 +679,67 @@ mod tests {
         assert_eq!((streams.evicted(), streams.connections()), (70_000 - 65_536, 70_000));
     }
 
+    /// A conversation of questions and answers, each of which acknowledges all before it.
+    fn conversation(turns: usize) -> Vec<Segment<'static>> {
+        let mut segments = vec![segment(CLIENT, "S", 0, b""), segment(1688, "SA", 0, b"")];
+        let mut next = [1, 1];
+        for turn in 0..turns {
+            let (from, own) = if turn % 2 == 0 { (CLIENT, 0) } else { (1688, 1) };
+            let mut said = segment(from, "A", next[own], b"0123456789");
+            said.acknowledgment = next[1 - own];
+            next[own] += 10;
+            segments.push(said);
+        }
+        segments
+    }
+
+    #[test]
+    fn an_answer_that_was_captured_before_its_question_waits_for_it() {
+        let mut segments = conversation(4);
+        segments.swap(2, 3);
+        segments.swap(4, 5);
+        assert_eq!(run(&segments), run(&conversation(4)));
+    }
+
+    #[test]
+    fn an_answer_whose_question_was_not_captured_is_handed_on_behind_a_gap() {
+        let mut segments = conversation(4);
+        segments.remove(4);
+        let log = run(&segments);
+        assert_eq!(
+            log[1..],
+            [
+                "0 c2s@0 0123456789",
+                "0 s2c@0 0123456789",
+                "0 c2s gap 10..20",
+                "0 s2c@10 0123456789",
+                "close 0 open"
+            ]
+        );
+    }
+
+    #[test]
+    fn segments_that_acknowledge_each_other_are_handed_on_all_the_same() {
+        let mut segments = conversation(2);
+        segments[2].acknowledgment = 11;
+        let log = run(&segments);
+        assert_eq!(log.len(), 4, "{log:?}");
+    }
+
     proptest! {
+        #[test]
+        fn the_order_of_a_conversations_packets_does_not_matter(
+            turns in 1usize..20,
+            keys in prop::collection::vec(0usize..6, 20),
+        ) {
+            let segments = conversation(turns);
+            let mut order: Vec<usize> = (0..turns).collect();
+            order.sort_by_key(|&turn| turn + keys[turn]);
+            let shuffled: Vec<_> =
+                segments[..2].iter().copied().chain(order.iter().map(|&turn| segments[2 + turn])).collect();
+            prop_assert_eq!(run(&shuffled), run(&segments));
+        }
+
         #[test]
         fn the_order_and_the_cut_of_segments_do_not_matter(
             payload in prop::collection::vec(any::<u8>(), 1..400),
