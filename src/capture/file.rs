@@ -276,7 +276,7 @@ impl<R: Read> CaptureReader<R> {
         }
         let raw = [head[4], head[5], head[6], head[7]];
         let length = if *big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) } as usize;
-        if !(12..=MAX_RECORD).contains(&length) || length % 4 != 0 {
+        if !(12..=MAX_RECORD).contains(&length) || !length.is_multiple_of(4) {
             let (length, most) = (length as u64, MAX_RECORD as u64);
             return Err(CaptureError::Damaged { what: "block", offset, frame, length, most });
         }
@@ -322,7 +322,9 @@ fn link_type(link: pcap_parser::Linktype) -> LinkType {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8]) -> (Vec<(u64, Option<i64>, Vec<u8>)>, Option<String>) {
+    type Read = (u64, Option<i64>, Vec<u8>);
+
+    fn read(bytes: &[u8]) -> (Vec<Read>, Option<String>) {
         let mut packets = Vec::new();
         let mut reader = match CaptureReader::new(bytes) {
             Ok(reader) => reader,
@@ -341,7 +343,8 @@ mod tests {
         let mut bytes = magic.to_le_bytes().to_vec();
         bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0]);
         for (seconds, fraction, data) in records {
-            for word in [*seconds, *fraction, data.len() as u32, data.len() as u32] {
+            let length = u32::try_from(data.len()).unwrap();
+            for word in [*seconds, *fraction, length, length] {
                 bytes.extend(word.to_le_bytes());
             }
             bytes.extend(*data);
@@ -399,7 +402,7 @@ mod tests {
 
     fn block(kind: u32, body: &[u8]) -> Vec<u8> {
         let mut bytes = kind.to_le_bytes().to_vec();
-        let length = (12 + body.len().next_multiple_of(4)) as u32;
+        let length = u32::try_from(12 + body.len().next_multiple_of(4)).unwrap();
         bytes.extend(length.to_le_bytes());
         bytes.extend(body);
         bytes.resize(8 + body.len().next_multiple_of(4), 0);

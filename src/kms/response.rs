@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_body_is_written_back_byte_for_byte_and_leaves_the_rest() {
         let mut bytes = vec![0, 0, 6, 0, 6, 0, 0, 0, b'1', 0, b'2', 0, 0, 0];
-        bytes.extend((0..36).map(|i| i as u8));
+        bytes.extend(0..36);
         bytes.push(0xff);
         let (body, rest) = ResponseBody::parse(&bytes).unwrap();
         assert_eq!((body.pid_size(), body.epid_text().as_str(), rest), (6, "12", &[0xff][..]));

@@ -286,10 +286,8 @@ impl Calls {
         let answer = answer.map(|answer| answer.read(call.reading.ndr));
         let request = call.record;
         let checks = match &answer {
-            Some(Answer::Response(ResponseRecord { message: Some(message), .. })) => {
-                ResponseChecks::of(message, request.message.as_ref())
-            }
-            _ => None,
+            Some(answer) => answer.check(request.message.as_ref()),
+            None => None,
         };
         let (stream, client, server) = self.endpoints;
         out(Exchange {
@@ -324,12 +322,7 @@ impl Calls {
         self.exchanges += 1;
         let (call_id, context_id) = (answer.call_id, answer.context_id);
         let answer = answer.read(reading.ndr);
-        let checks = match &answer {
-            Answer::Response(ResponseRecord { message: Some(message), .. }) => {
-                ResponseChecks::of(message, None)
-            }
-            _ => None,
-        };
+        let checks = answer.check(None);
         let (stream, client, server) = self.endpoints;
         out(Exchange {
             stream,
@@ -462,7 +455,16 @@ impl PartialAnswer {
             }
             Err(stub_error) => error = error.or(Some(stub_error)),
         }
-        Answer::Response(ResponseRecord { span, bytes, stub: fields, error, message })
+        Answer::Response(Box::new(ResponseRecord { span, bytes, stub: fields, error, message }))
+    }
+}
+
+impl Answer {
+    fn check(&self, request: Option<&RequestMessage>) -> Option<ResponseChecks> {
+        match self {
+            Self::Response(response) => ResponseChecks::of(response.message.as_ref()?, request),
+            Self::Fault(_) => None,
+        }
     }
 }
 

@@ -113,7 +113,7 @@ pub struct RequestStubFields {
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// A response.
-    Response(ResponseRecord),
+    Response(Box<ResponseRecord>),
     /// A fault.
     Fault(FaultRecord),
 }
