@@ -108,8 +108,8 @@ fn read(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name)).expect("the capture is there")
 }
 
-/// A pcap of at least this length: the header once, the records again and again, each time from another client's port
-/// (a SYN is what tells one connection from the next, so the ports may come round).
+/// A pcap of at least this length: the header once, the records again and again. Each time the SYN begins another
+/// connection between the same two ports.
 fn repeated(pcap: &[u8], length: usize) -> Vec<u8> {
     let (header, records) = pcap.split_at(24);
     let times = length.div_ceil(records.len());

@@ -24,8 +24,11 @@ use crate::trace::{
 };
 use crate::wire::{Endianness, utf16};
 
-/// The targets by their names, which are also those of their folders below `corpus/`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target's name, which is also that of its folder below `corpus/`, and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
     ("capture", capture),
     ("epid", epid),
     ("framer", framer),
@@ -249,7 +252,8 @@ pub fn response_stub(data: &[u8]) {
 }
 
 /// Holds that a request is written back byte for byte, and that the bytes as fields, put into the envelope of each
-/// version, come out of it again with every verification passed; in version 4 no byte can be changed without one failing.
+/// version, come out of it again with every verification passed; in version 4 no byte can be changed without one
+/// failing.
 pub fn request_message(data: &[u8]) {
     let message = RequestMessage::decode(data);
     assert_eq!(message.encode(), data);

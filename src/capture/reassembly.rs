@@ -43,6 +43,10 @@ struct Half {
     held_bytes: usize,
     /// What the other side has acknowledged, as an offset.
     acknowledged: u64,
+    /// Offset of the FIN.
+    fin: Option<u64>,
+    /// The first packet that shows that bytes behind the next one were sent.
+    shown_by: Option<Stamp>,
 }
 
 struct Held {
@@ -90,7 +94,14 @@ impl Reassembly {
         if segment.flags.ack {
             let acknowledged = self.halves[other].offset_of(segment.acknowledgment);
             needs = acknowledged.and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0);
-            self.halves[other].acknowledged = self.halves[other].acknowledged.max(needs);
+            let other = &mut self.halves[other];
+            if needs > other.acknowledged {
+                other.acknowledged = needs;
+                other.note_shown(needs, stamp);
+            }
+        }
+        if segment.flags.fin {
+            self.halves[own].note_fin(first.wrapping_add(segment.payload_length), stamp);
         }
         if segment.payload_length > 0 {
             self.payload(sink, direction, segment, first, needs, stamp);
@@ -235,16 +246,19 @@ impl Reassembly {
         }
     }
 
-    /// At the end: hands on what is held, and tells of bytes that were acknowledged but never seen. The last number
-    /// can be the FIN's own, so that one is not missed.
+    /// At the end: hands on what is held, and tells of bytes that were acknowledged, or stood in front of a FIN, but
+    /// were never seen. Where no FIN was seen, the last number can be its own, so that one is not missed.
     pub(super) fn finish(&mut self, sink: &mut impl Sink, stamp: Stamp) {
         self.give_up_holes(sink);
         for direction in DIRECTIONS {
             let half = &mut self.halves[direction as usize];
-            if half.acknowledged > half.next + 1 {
-                let gap = Gap { from: half.next, to: half.acknowledged, stamp, by_snap_length: false };
-                half.next = half.acknowledged;
-                sink.gap(direction, gap);
+            let from = half.next;
+            let to = half.fin.unwrap_or_else(|| half.acknowledged.saturating_sub(1));
+            if to > from {
+                let to = half.fin.unwrap_or(half.acknowledged);
+                let stamp = half.shown_by.unwrap_or(stamp);
+                half.next = to;
+                sink.gap(direction, Gap { from, to, stamp, by_snap_length: false });
             }
         }
     }
@@ -258,6 +272,20 @@ impl Half {
         let distance = i64::from(sequence.wrapping_sub(expected).cast_signed());
         let offset = i64::try_from(self.next).ok()? + distance;
         (distance.abs() < MAX_DISTANCE).then_some(offset)
+    }
+
+    fn note_fin(&mut self, sequence: u32, stamp: Stamp) {
+        if let Some(offset) = self.offset_of(sequence).and_then(|offset| u64::try_from(offset).ok()) {
+            self.fin.get_or_insert(offset);
+            self.note_shown(offset, stamp);
+        }
+    }
+
+    /// Takes note of a packet by which this half's bytes up to an offset were sent.
+    fn note_shown(&mut self, offset: u64, stamp: Stamp) {
+        if offset > self.next + 1 {
+            self.shown_by.get_or_insert(stamp);
+        }
     }
 
     fn hold(&mut self, offset: u64, held: Held) {
@@ -300,6 +328,9 @@ impl Half {
             let gap = Gap { from: self.next, to: end, stamp, by_snap_length: true };
             self.next = end;
             sink.gap(direction, gap);
+        }
+        if self.next >= self.acknowledged {
+            self.shown_by = None;
         }
     }
 }

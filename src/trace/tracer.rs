@@ -117,6 +117,20 @@ impl<O: Observer> Tracer<'_, O> {
         self.ports.contains(&flow.server.port) || self.ports.contains(&flow.client.port)
     }
 
+    /// What becomes of a connection by its first bytes: where its port does not tell, they have to look like DCE/RPC.
+    fn first_bytes(&self, flow: &FlowInfo, look_like_rpc: bool) -> State {
+        let is_kms_port = self.is_kms_port(flow);
+        if !is_kms_port && !look_like_rpc {
+            return State::Ignored;
+        }
+        let is_whole = flow.syn.is_some() || flow.syn_ack.is_some();
+        let framer = || if is_whole { Framer::default() } else { Framer::mid_stream() };
+        State::Followed(Box::new(Followed {
+            framers: [framer(), framer()],
+            rest: Connection::new(flow, is_kms_port),
+        }))
+    }
+
     fn notice(&mut self, notice: &Notice) {
         self.summary.notices += 1;
         self.observer.notice(notice);
@@ -136,34 +150,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
 
     fn data(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, chunk: Chunk<'_>) {
         if matches!(state, State::Fresh) {
-            let is_kms_port = self.is_kms_port(flow);
-            if !is_kms_port && chunk.bytes.first() != Some(&5) {
-                *state = State::Ignored;
-                return;
-            }
-            let framer = || {
-                if flow.syn.is_some() || flow.syn_ack.is_some() {
-                    Framer::default()
-                } else {
-                    Framer::mid_stream()
-                }
-            };
-            *state = State::Followed(Box::new(Followed {
-                framers: [framer(), framer()],
-                rest: Connection {
-                    association: Association::default(),
-                    calls: Calls::new((flow.stream, flow.client, flow.server), is_kms_port),
-                    pdus: [0; 2],
-                    skipped: [0; 2],
-                    cut: [0; 2],
-                    cut_by_gap: None,
-                    has_gaps: false,
-                    bind_nak: None,
-                    is_bound: false,
-                    is_kms_port,
-                    is_dismissed: false,
-                },
-            }));
+            *state = self.first_bytes(flow, chunk.bytes.first() == Some(&5));
         }
         let State::Followed(followed) = state else { return };
         let Followed { framers, rest } = &mut **followed;
@@ -176,6 +163,9 @@ impl<O: Observer> Handler for Tracer<'_, O> {
     }
 
     fn gap(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, gap: Gap) {
+        if matches!(state, State::Fresh) {
+            *state = self.first_bytes(flow, false);
+        }
         let State::Followed(followed) = state else { return };
         let Followed { framers, rest } = &mut **followed;
         rest.has_gaps = true;
@@ -276,6 +266,22 @@ impl<O: Observer> Tracer<'_, O> {
 }
 
 impl Connection {
+    fn new(flow: &FlowInfo, is_kms_port: bool) -> Self {
+        Self {
+            association: Association::default(),
+            calls: Calls::new((flow.stream, flow.client, flow.server), is_kms_port),
+            pdus: [0; 2],
+            skipped: [0; 2],
+            cut: [0; 2],
+            cut_by_gap: None,
+            has_gaps: false,
+            bind_nak: None,
+            is_bound: false,
+            is_kms_port,
+            is_dismissed: false,
+        }
+    }
+
     fn framed<O: Observer>(
         &mut self,
         tracer: &mut Tracer<'_, O>,
