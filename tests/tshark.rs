@@ -128,7 +128,7 @@ fn the_comparison_sees_every_kind_of_difference() {
         |ours| ours.pdus[3].flags ^= 1,
         |ours| ours.pdus.truncate(6),
         |ours| ours.pdus.push(ours.pdus[0]),
-        |ours| drop(ours.connections.remove(&1)),
+        |ours| ours.connections.retain(|&stream, _| stream != 1),
         |ours| ours.connections.get_mut(&0).unwrap().reset = None,
         |ours| {
             let connection = ours.connections.get_mut(&1).unwrap();

@@ -1,5 +1,4 @@
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
@@ -28,14 +27,14 @@ struct Datagram {
 }
 
 /// Datagrams that are held while they are not whole, 64 KiB at most each.
-const MAX_DATAGRAMS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+const MAX_DATAGRAMS: usize = 256;
 /// Ranges of one datagram; more is no use, and a datagram with more is given up.
 const MAX_RANGES: usize = 1024;
 const MAX_PAYLOAD: usize = 65_535;
 
 impl Fragments {
     pub(super) fn new() -> Self {
-        Self { datagrams: LruCache::new(MAX_DATAGRAMS), evicted: 0 }
+        Self { datagrams: LruCache::unbounded(), evicted: 0 }
     }
 
     /// Datagrams that are not whole yet.
@@ -56,7 +55,8 @@ impl Fragments {
             self.evicted += 1;
             return None;
         }
-        if !self.datagrams.contains(&id) && self.datagrams.len() == MAX_DATAGRAMS.get() {
+        if !self.datagrams.contains(&id) && self.datagrams.len() == MAX_DATAGRAMS {
+            self.datagrams.pop_lru();
             self.evicted += 1;
         }
         let datagram = self.datagrams.get_or_insert_mut(id, Datagram::default);

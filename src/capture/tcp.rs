@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
@@ -189,7 +188,7 @@ pub struct Streams<H: Handler> {
 }
 
 /// Connections that are held at the same time.
-const MAX_FLOWS: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+const MAX_FLOWS: usize = 65_536;
 /// Bytes of all connections together that are held behind holes.
 const MAX_HELD_TOTAL: usize = 16 << 20;
 /// Packets of the capture that a connection lingers.
@@ -207,7 +206,7 @@ impl<H: Handler> Streams<H> {
     pub fn new(handler: H) -> Self {
         Self {
             handler,
-            flows: LruCache::new(MAX_FLOWS),
+            flows: LruCache::unbounded(),
             next_stream: 0,
             lingering: VecDeque::new(),
             held_bytes: 0,
@@ -298,7 +297,7 @@ impl<H: Handler> Streams<H> {
     }
 
     fn open(&mut self, key: (Endpoint, Endpoint), segment: &Segment<'_>, stamp: Stamp) {
-        if self.flows.len() == MAX_FLOWS.get()
+        if self.flows.len() == MAX_FLOWS
             && let Some((_, flow)) = self.flows.pop_lru()
         {
             if flow.state.is_some() {

@@ -11,8 +11,8 @@ pub(super) struct Window<R> {
     at_end: bool,
 }
 
-/// Bytes that are asked for at a time; also the buffer's size while no record is larger.
-const CAPACITY: usize = 1 << 20;
+/// The buffer's size at first, and what it grows to with a file that fills it; a larger record makes it larger.
+const CAPACITY: std::ops::RangeInclusive<usize> = 1 << 15..=1 << 20;
 
 impl<R: Read> Window<R> {
     pub(super) fn new(reader: R) -> Self {
@@ -34,8 +34,10 @@ impl<R: Read> Window<R> {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.buffer.len() < count.max(CAPACITY) {
-            self.buffer.resize(count.max(CAPACITY), 0);
+        let (least, most) = (*CAPACITY.start(), *CAPACITY.end());
+        let wanted = (2 * self.buffer.len()).clamp(least, most).max(count);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
         }
         while self.end < count {
             match self.reader.read(&mut self.buffer[self.end..]) {
