@@ -18,6 +18,9 @@ pub struct Framer<S> {
     at: u64,
     /// Stamp of the first byte in the buffer.
     first: Option<S>,
+    /// The stream offsets at which the buffer's pieces begin, and their stamps, as long as any of its bytes may turn out
+    /// to begin a PDU: while scanning, and while a header is not whole.
+    pieces: Vec<(u64, S)>,
     state: State,
     skip: Option<Skip<S>>,
 }
@@ -83,7 +86,14 @@ struct Skip<S> {
 
 impl<S: Copy> Default for Framer<S> {
     fn default() -> Self {
-        Self { buffer: Vec::new(), at: 0, first: None, state: State::Synchronised, skip: None }
+        Self {
+            buffer: Vec::new(),
+            at: 0,
+            first: None,
+            pieces: Vec::new(),
+            state: State::Synchronised,
+            skip: None,
+        }
     }
 }
 
@@ -136,6 +146,7 @@ impl<S: Copy> Framer<S> {
             State::Discarding(_) => self.state = State::Scanning,
         }
         self.buffer.clear();
+        self.pieces.clear();
         self.first = None;
         self.at = to;
         if matches!(self.state, State::Discarding(end) if end == to) {
@@ -184,6 +195,7 @@ impl<S: Copy> Framer<S> {
                 rest
             }
             Ok(_) => {
+                self.pieces.push((self.at, stamp));
                 self.buffer.extend_from_slice(bytes);
                 self.first = Some(stamp);
                 &[]
@@ -204,6 +216,9 @@ impl<S: Copy> Framer<S> {
                 return bytes;
             }
         };
+        if self.buffer.len() < HEADER_LEN {
+            self.pieces.push((self.end(), stamp));
+        }
         let (taken, rest) = bytes.split_at(needed.saturating_sub(self.buffer.len()).min(bytes.len()));
         self.buffer.extend_from_slice(taken);
         if let Ok(Some(length)) = frame_length(&self.buffer)
@@ -213,6 +228,7 @@ impl<S: Copy> Framer<S> {
             out(Framed::Pdu { offset: self.at, first, last: stamp, bytes: &self.buffer });
             self.at += length as u64;
             self.buffer.clear();
+            self.pieces.clear();
         } else if let Err(error) = frame_length(&self.buffer) {
             self.begin_scan(error, self.first.unwrap_or(stamp));
         }
@@ -226,31 +242,36 @@ impl<S: Copy> Framer<S> {
     }
 
     fn scan(&mut self, bytes: &[u8], stamp: S, out: &mut impl FnMut(Framed<'_, S>)) {
-        let held = self.buffer.len();
-        self.buffer.extend_from_slice(bytes);
-        let window = std::mem::take(&mut self.buffer);
-        let first_held = self.first.take();
-        let stamp_at = |i: usize| if i < held { first_held.unwrap_or(stamp) } else { stamp };
+        self.pieces.push((self.end(), stamp));
+        let mut window = std::mem::take(&mut self.buffer);
+        window.extend_from_slice(bytes);
+        let pieces = std::mem::take(&mut self.pieces);
+        let stamp_at = |offset: u64| {
+            pieces.iter().rev().find(|(begin, _)| *begin <= offset).map_or(stamp, |(_, stamp)| *stamp)
+        };
         // The very first byte was already refused, unless nothing was refused yet (behind a gap).
         let refused = usize::from(self.skip.as_ref().is_some_and(|skip| skip.offset == self.at));
         let found = (refused..window.len()).find(|&i| window[i] == 5 && begins_plausibly(&window[i..]));
         match found {
-            Some(at) => {
-                self.note_skipped(&window[..at], stamp_at(0), no_header(&window[..at]));
-                self.at += at as u64;
+            Some(found) => {
+                self.note_skipped(&window[..found], stamp_at(self.at), no_header(&window[..found]));
+                self.at += found as u64;
                 self.hand_out_skipped(out);
                 self.state = State::Synchronised;
-                self.buffer.extend_from_slice(&window[at..]);
-                self.first = Some(stamp_at(at));
+                self.first = Some(stamp_at(self.at));
+                self.buffer.extend_from_slice(&window[found..]);
                 self.drain_buffer(stamp, out);
             }
             None => {
-                let kept = window.len().saturating_sub(HEADER_LEN - 1);
-                let kept = kept.max(usize::from(refused == 1 && window.len() < HEADER_LEN));
-                self.note_skipped(&window[..kept], stamp_at(0), no_header(&window[..kept]));
-                self.at += kept as u64;
-                self.buffer.extend_from_slice(&window[kept..]);
-                self.first = (kept < window.len()).then(|| stamp_at(kept));
+                let passed = window.len().saturating_sub(HEADER_LEN - 1);
+                let passed = passed.max(usize::from(refused == 1 && window.len() < HEADER_LEN));
+                self.note_skipped(&window[..passed], stamp_at(self.at), no_header(&window[..passed]));
+                self.at += passed as u64;
+                self.buffer.extend_from_slice(&window[passed..]);
+                self.first = (passed < window.len()).then(|| stamp_at(self.at));
+                let at = self.at;
+                let begin = pieces.iter().rposition(|(begin, _)| *begin <= at).unwrap_or(0);
+                self.pieces.extend_from_slice(&pieces[begin..]);
             }
         }
     }
@@ -275,6 +296,7 @@ impl<S: Copy> Framer<S> {
         let first = if rest.len() == window.len() { first } else { stamp };
         match frame_length(rest) {
             Ok(_) => {
+                self.pieces.push((self.at, first));
                 self.buffer = rest.to_vec();
                 self.first = Some(first);
             }
@@ -328,17 +350,10 @@ fn frame_length(bytes: &[u8]) -> Result<Option<usize>, Error> {
     }
 }
 
-/// True where the bytes begin with a header that can be believed, and so does the PDU behind it as far as it is there.
+/// True where the bytes begin with a header that can be believed. What stands behind that PDU is not asked: it may not
+/// be there yet, and how a stream is cut into pieces must not matter.
 fn begins_plausibly(bytes: &[u8]) -> bool {
-    let plausible = |bytes: &[u8]| match Header::parse(bytes) {
-        Ok(header) if header.is_plausible() => Some(usize::from(header.frag_length)),
-        _ => None,
-    };
-    let Some(length) = plausible(bytes) else { return false };
-    match bytes.get(length..) {
-        Some(behind) if behind.len() >= HEADER_LEN => plausible(behind).is_some(),
-        _ => true,
-    }
+    Header::parse(bytes).is_ok_and(|header| header.is_plausible())
 }
 
 fn no_header(bytes: &[u8]) -> Error {
@@ -417,6 +432,29 @@ mod tests {
     }
 
     #[test]
+    fn a_pdu_that_is_found_behind_junk_knows_the_piece_of_its_first_byte() {
+        let stream = [b"XXXXXXXXXX".to_vec(), pdu(1, 24)].concat();
+        let pieces: Vec<(u64, &[u8])> = stream.chunks(1).zip(0..).map(|(byte, at)| (at, byte)).collect();
+        assert_eq!(frame(&pieces), ["skipped@0+10 0 10 rpc_vers", "pdu@10+24 10-33"]);
+    }
+
+    #[test]
+    fn a_header_that_turns_out_to_be_none_does_not_hide_the_piece_of_the_next() {
+        let stream = [vec![5, 0, 0, 3, 0x10, 0, 0, 0, 1, 0], pdu(1, 24)].concat();
+        let pieces: Vec<(u64, &[u8])> =
+            stream.chunks(3).zip((0..).step_by(3)).map(|(b, at)| (at, b)).collect();
+        assert_eq!(frame(&pieces), ["skipped@0+10 0 10 frag_length", "pdu@10+24 3-11"]);
+    }
+
+    #[test]
+    fn a_header_behind_junk_is_believed_whether_or_not_more_is_there() {
+        let stream = [b"XXX".to_vec(), pdu(1, 24), vec![0xff; 20]].concat();
+        let expected = ["skipped@0+3", "pdu@3+24", "skipped@27+20"];
+        assert_eq!(strip(frame(&[(0, &stream)])), expected);
+        assert_eq!(strip(frame(&[(0, &stream[..27]), (27, &stream[27..])])), expected);
+    }
+
+    #[test]
     fn a_gap_inside_a_pdu_cuts_it_and_the_next_one_is_read() {
         let stream = [pdu(1, 24), pdu(2, 40), pdu(3, 24)].concat();
         let seen = frame(&[(0, &stream[..44]), (54, &stream[54..])]);
@@ -445,6 +483,7 @@ mod tests {
         ) {
             let mut stream: Vec<u8> = lengths.iter().flat_map(|&length| pdu(1, length)).collect();
             stream.extend(junk);
+            stream.extend(lengths.iter().flat_map(|&length| pdu(2, length)));
             let whole: Vec<String> = strip(frame(&[(0, &stream)]));
             let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c % stream.len()).chain([0, stream.len()]).collect();
             cuts.sort_unstable();
