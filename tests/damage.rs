@@ -469,3 +469,27 @@ fn without(file: &[u8], frame: usize) -> Vec<u8> {
 fn payload(file: &[u8], frame: usize) -> usize {
     24 + records(file)[..frame - 1].iter().map(|record| record.len()).sum::<usize>() + 16 + HEADERS
 }
+
+#[test]
+fn what_waits_for_more_is_bounded_over_all_connections_and_what_is_let_go_is_said() {
+    // Two thousand connections that each begin a PDU of 65,535 bytes and never end it: 40 MB that wait.
+    let mut bytes =
+        [0xa1b2_c3d4u32.to_le_bytes(), [2, 0, 4, 0], [0; 4], [0; 4], [0, 0, 4, 0], [101, 0, 0, 0]].concat();
+    let mut begun = vec![5, 0, 0, 3, 0x10, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0];
+    begun.resize(20_000, 0);
+    for port in 10_000..12_000u16 {
+        let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 2];
+        packet[2..4].copy_from_slice(&20_040u16.to_be_bytes());
+        packet.extend(port.to_be_bytes());
+        packet.extend([0x06, 0x98, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 1, 0, 0, 0, 0, 0]);
+        packet.extend(&begun);
+        let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
+        bytes.extend([[0; 4], [0; 4], length, length].concat());
+        bytes.extend(packet);
+    }
+    let decoded = support::decode_bytes(&bytes);
+    assert_eq!(decoded.summary.connections, 2_000);
+    let let_go = decoded.notices.iter().filter(|notice| notice.kind == NoticeKind::BoundReached).count();
+    // 32 MiB are 1,677 of these; those beyond are let go one by one.
+    assert_eq!(let_go, 2_000 - 1_677, "{:?}", decoded.notices.first());
+}

@@ -110,7 +110,7 @@ pub(super) fn response(message: &ResponseMessage) -> Fields {
 fn response_body(fields: &mut Fields, body: &ResponseBody) {
     fields.add("Version", body.version);
     fields.add("PIDSize", body.pid_size());
-    fields.add("ePID", body.epid_text());
+    fields.add("ePID", names::Plain(&body.epid_text()));
     epid_parts(fields, &body.epid_text());
     fields.add("CMID", body.cmid);
     fields.add("ClientTime", format_args!("{} ({})", body.client_time.0, body.client_time));

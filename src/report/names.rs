@@ -19,6 +19,18 @@ impl<T: fmt::Display> fmt::Display for Numbered<'_, T> {
     }
 }
 
+/// Text of a stranger: what a terminal would take for a command, or not show, is escaped.
+pub(super) struct Plain<'a>(pub(super) &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return f.write_str(self.0);
+        }
+        self.0.chars().try_for_each(|c| write!(f, "{}", c.escape_debug()))
+    }
+}
+
 /// A GUID and the name it has in the catalog.
 pub(super) fn guid(guid: Guid) -> impl fmt::Display {
     Numbered(guid, product::name_of(guid).map(|(_, name)| name))
@@ -107,5 +119,16 @@ impl fmt::Display for EpidParts {
             None => write!(f, ", LCID {lcid}")?,
         }
         write!(f, ", day {day} of {year}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(Plain("03612-00206").to_string(), "03612-00206");
+        assert_eq!(Plain("a\u{1b}[2J\u{202e}\n").to_string(), "a\\u{1b}[2J\\u{202e}\\n");
     }
 }

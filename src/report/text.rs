@@ -216,7 +216,7 @@ impl<W: Write> TextReport<W> {
                     body.count, body.activation_interval, body.renewal_interval
                 )?;
                 let epid = body.epid_text();
-                write!(self.page, "          {dim}ePID{end} {epid}")?;
+                write!(self.page, "          {dim}ePID{end} {}", names::Plain(&epid))?;
                 if let Some(crate::kms::ResponseMessage::Encrypted(message)) = &response.message
                     && let Some(v6) = &message.v6
                 {

@@ -110,6 +110,12 @@ impl<S: Copy> Framer<S> {
         self.at + self.buffer.len() as u64
     }
 
+    /// Bytes that wait for more.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Takes the stream's next bytes; `offset` beyond [`Self::end`] is a gap.
     pub fn push(&mut self, offset: u64, mut bytes: &[u8], stamp: S, out: &mut impl FnMut(Framed<'_, S>)) {
         if offset > self.end() {

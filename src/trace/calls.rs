@@ -98,6 +98,14 @@ impl Calls {
         }
     }
 
+    /// Bytes that wait for more: requests without their answer, answers that are not whole or have no request.
+    pub(super) fn held(&self) -> usize {
+        let calls = self.pending.iter().map(|call| size_of::<Call>() + call.record.bytes.len());
+        let answers = self.partial.iter().chain(&self.orphans);
+        calls.sum::<usize>()
+            + answers.map(|answer| size_of::<PartialAnswer>() + answer.bytes.len()).sum::<usize>()
+    }
+
     /// Takes a request PDU.
     pub(super) fn request(
         &mut self,

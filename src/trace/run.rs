@@ -125,7 +125,7 @@ fn packets<R: Read>(
     let mut layers = Layers::default();
     let mut numbers = Summary::default();
     let mut failure = None;
-    let mut streams = Streams::new(Tracer { observer, summary, ports: &options.ports });
+    let mut streams = Streams::new(Tracer { observer, summary, ports: &options.ports, held: 0 });
     loop {
         if !streams.handler().observer.wants_more() {
             break;

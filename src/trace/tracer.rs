@@ -79,7 +79,12 @@ pub(super) struct Tracer<'a, O> {
     pub(super) summary: &'a mut Summary,
     /// The ports on which volume activation is expected.
     pub(super) ports: &'a [u16],
+    /// Bytes of all connections that wait for more.
+    pub(super) held: usize,
 }
+
+/// Bytes of all connections together that wait for more: PDUs that are not whole, requests without their answer.
+const MAX_HELD: usize = 32 << 20;
 
 /// What is kept of a connection.
 pub(super) enum State {
@@ -112,6 +117,13 @@ struct Connection {
     is_dismissed: bool,
 }
 
+impl Followed {
+    /// Bytes that wait for more.
+    fn held(&self) -> usize {
+        self.framers.iter().map(Framer::held).sum::<usize>() + self.rest.calls.held()
+    }
+}
+
 impl<O: Observer> Tracer<'_, O> {
     fn is_kms_port(&self, flow: &FlowInfo) -> bool {
         self.ports.contains(&flow.server.port) || self.ports.contains(&flow.client.port)
@@ -129,6 +141,20 @@ impl<O: Observer> Tracer<'_, O> {
             framers: [framer(), framer()],
             rest: Connection::new(flow, is_kms_port),
         }))
+    }
+
+    /// Lets go of all that a connection holds: it is the one that takes more than there is.
+    fn give_up(&mut self, flow: &FlowInfo, followed: &mut Followed) {
+        self.held -= followed.held();
+        let Followed { framers, rest } = followed;
+        for (framer, direction) in framers.iter_mut().zip([Direction::ToServer, Direction::ToClient]) {
+            let end = framer.end();
+            framer.gap(end, &mut |framed| rest.framed(self, flow, direction, framed));
+        }
+        rest.cut_by_gap = None;
+        rest.calls.finish(&rest.association, &mut |exchange| self.exchange(&exchange));
+        rest.calls.dropped += 1;
+        self.held += followed.held();
     }
 
     fn notice(&mut self, notice: &Notice) {
@@ -153,11 +179,18 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             *state = self.first_bytes(flow, chunk.bytes.first() == Some(&5));
         }
         let State::Followed(followed) = state else { return };
+        let held = followed.held();
         let Followed { framers, rest } = &mut **followed;
         framers[direction as usize].push(chunk.offset, chunk.bytes, chunk.stamp, &mut |framed| {
             rest.framed(self, flow, direction, framed);
         });
-        if rest.is_dismissed {
+        let is_dismissed = rest.is_dismissed;
+        self.held = self.held + followed.held() - held;
+        if self.held > MAX_HELD {
+            self.give_up(flow, followed);
+        }
+        if is_dismissed {
+            self.held -= followed.held();
             *state = State::Ignored;
         }
     }
@@ -167,6 +200,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             *state = self.first_bytes(flow, false);
         }
         let State::Followed(followed) = state else { return };
+        self.held -= followed.held();
         let Followed { framers, rest } = &mut **followed;
         rest.has_gaps = true;
         let length = gap.to - gap.from;
@@ -188,6 +222,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             got: Some(0),
             ..Notice::new(NoticeKind::StreamGap, format!("gap: {length} bytes are {why}{cut}"))
         });
+        self.held += followed.held();
     }
 
     fn close(&mut self, flow: &FlowInfo, state: State, end: End) {
@@ -215,6 +250,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
                 return;
             }
         };
+        self.held -= followed.held();
         let Followed { framers, rest } = &mut *followed;
         for (framer, direction) in framers.iter_mut().zip([Direction::ToServer, Direction::ToClient]) {
             framer.finish(&mut |framed| rest.framed(self, flow, direction, framed));
@@ -340,7 +376,8 @@ impl Connection {
                     let what = header.and_then(|header| header.ptype.name()).unwrap_or("PDU header");
                     let how = match (flow.reset, flow.fin[direction as usize]) {
                         (Some((who, stamp)), _) => {
-                            format!("the connection was reset by {} in frame {}", who.name(), stamp.frame)
+                            let who = if who == Direction::ToServer { "client" } else { "server" };
+                            format!("the connection was reset by the {who} in frame {}", stamp.frame)
                         }
                         (None, Some(stamp)) => format!("its sender closed in frame {}", stamp.frame),
                         (None, None) => format!("the capture shows no more behind frame {}", last.frame),
