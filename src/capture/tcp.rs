@@ -413,7 +413,7 @@ impl<T> Flow<T> {
         }
         self.has_ended()
             || segment.source != self.info.client
-            || self.info.bytes[0] > 0
+            || (self.info.syn.is_some() && self.info.bytes[0] > 0)
             || self
                 .reassembly
                 .base(Direction::ToServer)
@@ -639,6 +639,16 @@ mod tests {
                 "close 2 no-answer"
             ]
         );
+    }
+
+    #[test]
+    fn a_syn_that_was_captured_behind_the_first_data_begins_no_other_connection() {
+        let log = run(&[
+            segment(CLIENT, "A", 1, b"ab"),
+            segment(CLIENT, "S", 0, b""),
+            segment(CLIENT, "A", 3, b"cd"),
+        ]);
+        assert_eq!(log, ["open 0 40000->1688", "0 c2s@0 ab", "0 c2s@2 cd", "close 0 open"]);
     }
 
     #[test]
