@@ -762,6 +762,7 @@ impl ContextFields {
             ContextOutcome::Pending => ("unanswered", None, None, None),
             ContextOutcome::Accepted(syntax) => ("accepted", Some(Shown(syntax)), None, None),
             ContextOutcome::Rejected { result, reason } => ("rejected", None, Some(result), Some(reason)),
+            ContextOutcome::Refused => ("refused", None, None, None),
             ContextOutcome::Negotiated(bits) => ("negotiated", None, Some(3), Some(bits)),
         };
         let interface = context.interface;

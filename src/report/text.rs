@@ -514,6 +514,7 @@ fn context_remark(exchange: &Exchange) -> Option<String> {
             names::Numbered(result, rpc::result_name(result)),
             names::Numbered(reason, rpc::result_reason_name(reason))
         ),
+        ContextStanding::Refused => format!("{id} was refused with a bind_nak"),
         ContextStanding::Foreign(interface) => {
             let name = rpc::interface_name(interface.uuid).unwrap_or("another interface");
             format!("{id} is that of {name} ({interface})")
@@ -538,6 +539,7 @@ fn describe_context(context: &Context) -> String {
             None => "not answered".to_owned(),
         },
         ContextOutcome::Accepted(syntax) => format!("accepted as {syntax}"),
+        ContextOutcome::Refused => "refused with a bind_nak".to_owned(),
         ContextOutcome::Negotiated(bits) => format!("features {bits:#x} granted"),
         ContextOutcome::Rejected { result, reason } => format!(
             "rejected: {}, reason {}",

@@ -40,6 +40,8 @@ pub enum Outcome {
         /// reason.
         reason: u16,
     },
+    /// No answer of its own: the whole bind was refused with a bind_nak.
+    Refused,
     /// negotiate_ack: the bind-time feature bits that are granted.
     Negotiated(u16),
 }
@@ -143,7 +145,7 @@ impl Association {
     }
 
     /// Takes a bind_nak: everything that was proposed under this call is refused.
-    pub fn refuse(&mut self, call_id: u32, reject_reason: u16) {
+    pub fn refuse(&mut self, call_id: u32) {
         self.answered = true;
         let position = self.pending.iter().position(|proposal| proposal.call_id == call_id).unwrap_or(0);
         if position >= self.pending.len() {
@@ -151,7 +153,7 @@ impl Association {
         }
         for id in self.pending.remove(position).ids {
             if let Some(context) = self.contexts.iter_mut().find(|context| context.id == id) {
-                context.outcome = Outcome::Rejected { result: 2, reason: reject_reason };
+                context.outcome = Outcome::Refused;
             }
         }
     }
@@ -212,8 +214,8 @@ mod tests {
     fn a_bind_nak_refuses_all_that_was_proposed() {
         let mut association = Association::default();
         association.bind(2, &bind(&[(0, SyntaxId::NDR32)]));
-        association.refuse(2, 4);
-        assert_eq!(association.context(0).unwrap().outcome, Outcome::Rejected { result: 2, reason: 4 });
+        association.refuse(2);
+        assert_eq!(association.context(0).unwrap().outcome, Outcome::Refused);
     }
 
     #[test]

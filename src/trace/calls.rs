@@ -389,6 +389,7 @@ impl Calls {
             ContextOutcome::Rejected { result, reason } => {
                 assumed(standing(ContextStanding::Rejected(result, reason)))
             }
+            ContextOutcome::Refused => assumed(standing(ContextStanding::Refused)),
             ContextOutcome::Negotiated(bits) => assumed(standing(ContextStanding::Rejected(3, bits))),
         }
     }

@@ -52,6 +52,8 @@ pub enum ContextStanding {
     Unanswered,
     /// Volume activation's, and rejected with this result and reason; the call was made all the same.
     Rejected(u16, u16),
+    /// Volume activation's, and the whole bind was refused with a bind_nak; the call was made all the same.
+    Refused,
     /// Another interface's; the stub is volume activation's all the same.
     Foreign(SyntaxId),
     /// No bind or alter_context proposed it.
@@ -235,6 +237,7 @@ impl ContextStanding {
             Self::Accepted => "accepted",
             Self::Unanswered => "unanswered",
             Self::Rejected(..) => "rejected",
+            Self::Refused => "refused",
             Self::Foreign(_) => "foreign",
             Self::Unknown => "unknown",
         }

@@ -451,7 +451,7 @@ impl Connection {
             }
             Body::BindNak(nak) => {
                 self.bind_nak = Some(nak.reject_reason);
-                association.refuse(header.call_id, nak.reject_reason);
+                association.refuse(header.call_id);
             }
             Body::Request(request) => {
                 let request = RequestPdu {
