@@ -470,22 +470,43 @@ fn payload(file: &[u8], frame: usize) -> usize {
     24 + records(file)[..frame - 1].iter().map(|record| record.len()).sum::<usize>() + 16 + HEADERS
 }
 
+/// The header of a pcap of raw IP packets.
+fn raw_header() -> Vec<u8> {
+    [0xa1b2_c3d4u32.to_le_bytes(), [2, 0, 4, 0], [0; 4], [0; 4], [0, 0, 4, 0], [101, 0, 0, 0]].concat()
+}
+
+/// A record of a segment without a SYN, between hosts of 127.0.0.0/24 and their ports.
+fn raw_record(from: (u8, u16), to: (u8, u16), payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 127, 0, 0, from.0, 127, 0, 0, to.0];
+    packet[2..4].copy_from_slice(&u16::try_from(40 + payload.len()).unwrap().to_be_bytes());
+    packet.extend([from.1.to_be_bytes(), to.1.to_be_bytes()].concat());
+    packet.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x08, 1, 0, 0, 0, 0, 0]);
+    packet.extend(payload);
+    let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
+    [[0; 4], [0; 4], length, length].concat().into_iter().chain(packet).collect()
+}
+
+#[test]
+fn a_bind_that_was_refused_as_a_whole_is_told_from_a_context_that_was_rejected() {
+    let bind = &support::decode(WHOLE).pdus[0].bytes;
+    let nak = [5, 0, 13, 3, 0x10, 0, 0, 0, 21, 0, 0, 0, 2, 0, 0, 0, 4, 0, 1, 5, 0];
+    let records = [raw_record((1, 40_000), (2, 1688), bind), raw_record((2, 1688), (1, 40_000), &nak)];
+    let decoded = support::decode_bytes(&[raw_header(), records.concat()].concat());
+    assert_eq!(texts(&decoded), [""; 0]);
+    let [connection] = &decoded.connections[..] else { panic!("{} connections", decoded.connections.len()) };
+    assert_eq!((connection.stage(), connection.bind_nak), (Stage::BindRefused, Some(4)));
+    assert_eq!(connection.contexts.len(), 3);
+    assert!(connection.contexts.iter().all(|context| context.outcome == volact::rpc::Outcome::Refused));
+}
+
 #[test]
 fn what_waits_for_more_is_bounded_over_all_connections_and_what_is_let_go_is_said() {
     // Two thousand connections that each begin a PDU of 65,535 bytes and never end it: 40 MB that wait.
-    let mut bytes =
-        [0xa1b2_c3d4u32.to_le_bytes(), [2, 0, 4, 0], [0; 4], [0; 4], [0, 0, 4, 0], [101, 0, 0, 0]].concat();
+    let mut bytes = raw_header();
     let mut begun = vec![5, 0, 0, 3, 0x10, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0];
     begun.resize(20_000, 0);
-    for port in 10_000..12_000u16 {
-        let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 2];
-        packet[2..4].copy_from_slice(&20_040u16.to_be_bytes());
-        packet.extend(port.to_be_bytes());
-        packet.extend([0x06, 0x98, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 1, 0, 0, 0, 0, 0]);
-        packet.extend(&begun);
-        let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
-        bytes.extend([[0; 4], [0; 4], length, length].concat());
-        bytes.extend(packet);
+    for port in 10_000..12_000 {
+        bytes.extend(raw_record((1, port), (2, 1688), &begun));
     }
     let decoded = support::decode_bytes(&bytes);
     assert_eq!(decoded.summary.connections, 2_000);
