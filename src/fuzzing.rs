@@ -16,7 +16,7 @@ use crate::capture::{Segment, Stamp, Streams, TcpFlags};
 use crate::kms::{
     Check, EncryptedRequest, EncryptedResponse, Epid, Ndr, RequestBody, RequestChecks, RequestMessage,
     RequestStub, ResponseBody, ResponseChecks, ResponseMessage, ResponseStub, V4Request, V4Response,
-    V6Trailer, Version, cbc, hmac, mac, salt,
+    V6Trailer, Version, hmac, mac, rijndael, salt,
 };
 use crate::rpc::{Framed, Framer, Pdu};
 use crate::trace::{
@@ -361,9 +361,8 @@ fn made_response(request: &RequestMessage, data: &[u8]) -> ResponseMessage {
         renewal_interval,
     };
     let RequestMessage::Encrypted(request) = request else {
-        let mut plain = Vec::new();
-        body.encode_to(&mut plain);
-        return ResponseMessage::V4(V4Response { mac: mac::v4(&plain), body, excess: SmallVec::new() });
+        let mac = mac::v4(&body.encode());
+        return ResponseMessage::V4(V4Response { mac, body, excess: SmallVec::new() });
     };
     let is_v6 = request.version.major() == 6;
     let k = request.decrypted_iv();
@@ -372,17 +371,17 @@ fn made_response(request: &RequestMessage, data: &[u8]) -> ResponseMessage {
         version: request.version,
         iv: if is_v6 { request.iv.map(|byte| !byte) } else { request.iv },
         body,
-        xored_salt: cbc::xor(&plain_salt, &k),
+        xored_salt: rijndael::xor(&plain_salt, &k),
         hash: salt::hash(&plain_salt),
         v6: is_v6.then(|| V6Trailer { hwid: field(data, 28), xored_ivs: k, hmac: [0; 16] }),
         padding: SmallVec::new(),
         excess: SmallVec::new(),
     };
-    let (iv, plain) = (response.decrypted_iv(), response.hashed_plaintext());
+    let hashed = response.hashed();
     if let Some(v6) = &mut response.v6 {
-        v6.hmac = hmac::v6(response.body.client_time, 0, &iv, &plain);
+        v6.hmac = hmac::Keys::default().v6(response.body.client_time, 0, &hashed);
     }
-    let padding = 16 - (plain.len() + if is_v6 { 16 } else { 0 }) % 16;
+    let padding = 16 - hashed.len() % 16;
     response.padding = SmallVec::from_elem(u8::try_from(padding).expect("it is at most 16"), padding);
     ResponseMessage::Encrypted(response)
 }

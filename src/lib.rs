@@ -33,15 +33,23 @@
 //! | 6 | `report` | what was found, rendered (feature `cli`) |
 //! | 7 | `cli` | arguments to calls (feature `cli`) |
 
+#[forbid(unsafe_code)]
 pub mod capture;
+#[forbid(unsafe_code)]
 pub mod catalog;
 #[cfg(feature = "cli")]
+#[forbid(unsafe_code)]
 pub mod cli;
 #[doc(hidden)]
+#[forbid(unsafe_code)]
 pub mod fuzzing;
 pub mod kms;
 #[cfg(feature = "cli")]
+#[forbid(unsafe_code)]
 pub mod report;
+#[forbid(unsafe_code)]
 pub mod rpc;
+#[forbid(unsafe_code)]
 pub mod trace;
+#[forbid(unsafe_code)]
 pub mod wire;

@@ -8,28 +8,41 @@
 //! - [`RequestChecks`], [`ResponseChecks`]: every verification as a value of its own
 //! - [`Epid`]: the parts of the extended product id that a host answers with
 //!
-//! Below them stand the primitives: [`rijndael`] (the three block ciphers), [`cbc`], [`mac`] (v4), [`hmac`] (v6) and
+//! Below them stand the primitives: [`rijndael`] (the three block ciphers, and CBC), [`mac`] (v4), [`hmac`] (v6) and
 //! [`salt`] (v5 and v6). Nothing here reads a clock or makes a random number: both are arguments.
 
-pub mod cbc;
+#[forbid(unsafe_code)]
 mod epid;
+#[forbid(unsafe_code)]
 pub mod hmac;
+#[forbid(unsafe_code)]
 pub mod mac;
+#[forbid(unsafe_code)]
 mod request;
+#[forbid(unsafe_code)]
 mod request_message;
+#[forbid(unsafe_code)]
+mod respond;
+#[forbid(unsafe_code)]
 mod response;
+#[forbid(unsafe_code)]
 mod response_message;
 pub mod rijndael;
+#[forbid(unsafe_code)]
 pub mod salt;
+#[forbid(unsafe_code)]
 mod stub;
+#[forbid(unsafe_code)]
 mod verify;
+#[forbid(unsafe_code)]
 mod version;
 
 pub use epid::Epid;
 pub use request::RequestBody;
 pub use request_message::{EncryptedRequest, RequestMessage, V4Request};
+pub use respond::{HostIdentity, Moment, Policy, Refusal, Reply, Responder};
 pub use response::ResponseBody;
 pub use response_message::{EncryptedResponse, ResponseMessage, V4Response, V6Trailer};
 pub use stub::{Ndr, RequestStub, ResponseStub};
-pub use verify::{Check, RequestChecks, ResponseChecks};
+pub use verify::{Check, RequestChecks, ResponseChecks, Verifier};
 pub use version::Version;

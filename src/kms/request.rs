@@ -1,5 +1,5 @@
 use crate::wire::read::{self, Parsed};
-use crate::wire::{Endianness, Error, FileTime, Guid, utf16};
+use crate::wire::{Endianness, Error, FileTime, Guid, Writer, utf16};
 
 use super::Version;
 
@@ -61,6 +61,7 @@ impl RequestBody {
     ///
     /// # Errors
     /// Fewer bytes than that.
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         read::finish("request body", bytes, parse(bytes)).map(|(_, body)| body)
     }
@@ -68,28 +69,25 @@ impl RequestBody {
     /// The body's bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; Self::LEN] {
-        let mut out = [0; Self::LEN];
-        let mut at = 0;
-        let mut put = |bytes: &[u8]| {
-            out[at..at + bytes.len()].copy_from_slice(bytes);
-            at += bytes.len();
-        };
-        put(&self.version.0.to_le_bytes());
-        put(&self.vm_info.to_le_bytes());
-        put(&self.license_status.to_le_bytes());
-        put(&self.binding_expiration.to_le_bytes());
-        put(&self.app_id.to_wire());
-        put(&self.act_id.to_wire());
-        put(&self.kms_id.to_wire());
-        put(&self.cmid.to_wire());
-        put(&self.n_policy.to_le_bytes());
-        put(&self.client_time.0.to_le_bytes());
-        put(&self.cmid_prev.to_wire());
-        put(&self.machine_name);
-        out
+        let mut bytes = [0; Self::LEN];
+        let mut out = Writer(&mut bytes);
+        out.put(&self.version.0.to_le_bytes());
+        out.put(&self.vm_info.to_le_bytes());
+        out.put(&self.license_status.to_le_bytes());
+        out.put(&self.binding_expiration.to_le_bytes());
+        out.put(&self.app_id.to_wire());
+        out.put(&self.act_id.to_wire());
+        out.put(&self.kms_id.to_wire());
+        out.put(&self.cmid.to_wire());
+        out.put(&self.n_policy.to_le_bytes());
+        out.put(&self.client_time.0.to_le_bytes());
+        out.put(&self.cmid_prev.to_wire());
+        out.put(&self.machine_name);
+        bytes
     }
 }
 
+#[inline]
 fn parse(input: &[u8]) -> Parsed<'_, RequestBody> {
     const LE: Endianness = Endianness::Little;
     let (input, version) = read::u32("Version", LE)(input)?;

@@ -3,7 +3,7 @@ use smallvec::SmallVec;
 use crate::wire::{Error, Hex};
 
 use super::rijndael::{BLOCK, V5, V6};
-use super::{RequestBody, Version, cbc, salt};
+use super::{RequestBody, Version, mac, salt};
 
 /// A request as it travels in the stub, decrypted.
 ///
@@ -19,7 +19,7 @@ pub enum RequestMessage {
         /// The first four bytes, where there are as many.
         version: Option<Version>,
         /// All bytes.
-        bytes: Vec<u8>,
+        bytes: SmallVec<[u8; Self::ENCRYPTED_LEN]>,
         /// What was missing, where the version is known.
         error: Option<Error>,
     },
@@ -77,6 +77,20 @@ impl RequestMessage {
     /// Bytes of a version 5 or 6 request.
     pub const ENCRYPTED_LEN: usize = 4 + BLOCK + RequestBody::LEN + 4;
 
+    /// The body in the envelope of its version, as a genuine client makes it: with its MAC in version 4, else with
+    /// this IV and `04 04 04 04` for padding. A version without an envelope of its own gets that of version 6.
+    ///
+    /// Every field is open to what a test wants there instead.
+    #[must_use]
+    pub fn new(body: RequestBody, iv: [u8; BLOCK]) -> Self {
+        let version = body.version;
+        if version.major() == 4 {
+            let mac = mac::v4(&body.encode());
+            return Self::V4(V4Request { body, mac, excess: SmallVec::new() });
+        }
+        Self::Encrypted(EncryptedRequest { version, iv, body, padding: [4; 4], excess: SmallVec::new() })
+    }
+
     /// Decrypts and reads a request. Nothing is judged: wrong padding, MACs and inner versions are values.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Self {
@@ -84,19 +98,34 @@ impl RequestMessage {
         match version.map(Version::major) {
             Some(4) => V4Request::decode(bytes).map(Self::V4),
             Some(5 | 6) => EncryptedRequest::decode(bytes).map(Self::Encrypted),
-            Some(_) => return Self::Other { version, bytes: bytes.to_vec(), error: None },
+            Some(_) => return Self::Other { version, bytes: SmallVec::from_slice(bytes), error: None },
             None => Err(Error::truncated("request", "Version", 0, 4, bytes.len())),
         }
-        .unwrap_or_else(|error| Self::Other { version, bytes: bytes.to_vec(), error: Some(error) })
+        .unwrap_or_else(|error| Self::Other {
+            version,
+            bytes: SmallVec::from_slice(bytes),
+            error: Some(error),
+        })
     }
 
     /// The bytes of the request, encrypted.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(Self::ENCRYPTED_LEN);
+        self.encode_to(&mut out);
+        out
+    }
+
+    /// Appends the bytes of the request, encrypted; 260 of them, but for what is in excess.
+    pub fn encode_to(&self, out: &mut Vec<u8>) {
         match self {
-            Self::V4(request) => [&request.body.encode()[..], &request.mac, &request.excess].concat(),
-            Self::Encrypted(request) => request.encode(),
-            Self::Other { bytes, .. } => bytes.clone(),
+            Self::V4(request) => {
+                out.extend_from_slice(&request.body.encode());
+                out.extend_from_slice(&request.mac);
+                out.extend_from_slice(&request.excess);
+            }
+            Self::Encrypted(request) => request.encode_to(out),
+            Self::Other { bytes, .. } => out.extend_from_slice(bytes),
         }
     }
 
@@ -146,16 +175,10 @@ impl EncryptedRequest {
         let Some((envelope, excess)) = bytes.split_first_chunk::<{ RequestMessage::ENCRYPTED_LEN }>() else {
             return Err(Self::too_short(bytes));
         };
-        let (head, cipher_text) = envelope.split_at(4 + BLOCK);
-        let version = Version(u32::from_le_bytes([head[0], head[1], head[2], head[3]]));
-        let iv = std::array::from_fn(|i| head[4 + i]);
-        let mut plain = [0; RequestBody::LEN + 4];
-        plain.copy_from_slice(cipher_text);
-        match version.major() {
-            5 => cbc::decrypt(&V5, &iv, &mut plain),
-            _ => cbc::decrypt(&V6, &iv, &mut plain),
-        }
-        let body = RequestBody::parse(&plain)?;
+        let (version, opened) = open(envelope);
+        let plain = &opened[BLOCK..];
+        let body = RequestBody::parse(plain)?;
+        let iv = std::array::from_fn(|i| envelope[4 + i]);
         let padding = std::array::from_fn(|i| plain[RequestBody::LEN + i]);
         Ok(Self { version, iv, body, padding, excess: SmallVec::from_slice(excess) })
     }
@@ -168,19 +191,33 @@ impl EncryptedRequest {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(RequestMessage::ENCRYPTED_LEN + self.excess.len());
+    fn encode_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.version.0.to_le_bytes());
         out.extend_from_slice(&self.iv);
+        let begin = out.len();
         out.extend_from_slice(&self.body.encode());
         out.extend_from_slice(&self.padding);
         match self.version.major() {
-            5 => cbc::encrypt(&V5, &self.iv, &mut out[4 + BLOCK..]),
-            _ => cbc::encrypt(&V6, &self.iv, &mut out[4 + BLOCK..]),
+            5 => V5.cbc_encrypt(&self.iv, &mut out[begin..]),
+            _ => V6.cbc_encrypt(&self.iv, &mut out[begin..]),
         }
         out.extend_from_slice(&self.excess);
-        out
     }
+}
+
+/// A version 5 or 6 request opened: its version, and 256 bytes that begin with K, the IV under the raw block cipher; the
+/// body and its padding follow.
+#[inline]
+pub(super) fn open(envelope: &[u8; RequestMessage::ENCRYPTED_LEN]) -> (Version, [u8; 256]) {
+    let version = Version(u32::from_le_bytes(std::array::from_fn(|i| envelope[i])));
+    let mut opened = [0; 256];
+    opened.copy_from_slice(&envelope[4..]);
+    // K is what stands in front of the body: a block behind a zero IV.
+    match version.major() {
+        5 => V5.cbc_decrypt(&[0; BLOCK], &mut opened),
+        _ => V6.cbc_decrypt(&[0; BLOCK], &mut opened),
+    }
+    (version, opened)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use smallvec::SmallVec;
 
 use crate::wire::read::{self, Parsed};
-use crate::wire::{Endianness, Error, FileTime, Guid, utf16};
+use crate::wire::{Endianness, Error, FileTime, Guid, Writer, utf16};
 
 use super::Version;
 
@@ -55,23 +55,33 @@ impl ResponseBody {
     ///
     /// # Errors
     /// A body that ends inside a field, PIDSize beyond the end included.
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
         read::finish("response body", bytes, parse(bytes)).map(|(rest, body)| (body, rest))
     }
 
-    /// Appends the body's bytes.
-    pub fn encode_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.version.0.to_le_bytes());
-        out.extend_from_slice(&u32::try_from(self.epid.len()).unwrap_or(u32::MAX).to_le_bytes());
-        out.extend_from_slice(&self.epid);
-        out.extend_from_slice(&self.cmid.to_wire());
-        out.extend_from_slice(&self.client_time.0.to_le_bytes());
-        out.extend_from_slice(&self.count.to_le_bytes());
-        out.extend_from_slice(&self.activation_interval.to_le_bytes());
-        out.extend_from_slice(&self.renewal_interval.to_le_bytes());
+    /// The body's bytes.
+    #[must_use]
+    pub fn encode(&self) -> SmallVec<[u8; Self::FIXED_LEN + 128]> {
+        let mut out = SmallVec::from_elem(0, Self::FIXED_LEN + self.epid.len());
+        self.put(&mut Writer(&mut out));
+        out
+    }
+
+    #[inline]
+    pub(super) fn put(&self, out: &mut Writer<'_>) {
+        out.put(&self.version.0.to_le_bytes());
+        out.put(&u32::try_from(self.epid.len()).unwrap_or(u32::MAX).to_le_bytes());
+        out.put(&self.epid);
+        out.put(&self.cmid.to_wire());
+        out.put(&self.client_time.0.to_le_bytes());
+        out.put(&self.count.to_le_bytes());
+        out.put(&self.activation_interval.to_le_bytes());
+        out.put(&self.renewal_interval.to_le_bytes());
     }
 }
 
+#[inline]
 fn parse(input: &[u8]) -> Parsed<'_, ResponseBody> {
     const LE: Endianness = Endianness::Little;
     let (input, version) = read::u32("Version", LE)(input)?;
@@ -105,9 +115,7 @@ mod tests {
         bytes.push(0xff);
         let (body, rest) = ResponseBody::parse(&bytes).unwrap();
         assert_eq!((body.pid_size(), body.epid_text().as_str(), rest), (6, "12", &[0xff][..]));
-        let mut out = Vec::new();
-        body.encode_to(&mut out);
-        assert_eq!(out, bytes[..bytes.len() - 1]);
+        assert_eq!(body.encode()[..], bytes[..bytes.len() - 1]);
     }
 
     #[test]

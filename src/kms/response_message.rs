@@ -1,9 +1,9 @@
 use smallvec::SmallVec;
 
-use crate::wire::{Error, Hex};
+use crate::wire::{Error, Hex, Writer};
 
 use super::rijndael::{BLOCK, V5, V6};
-use super::{ResponseBody, Version, cbc, salt};
+use super::{ResponseBody, Version, salt};
 
 /// A response as it travels in the stub, decrypted.
 ///
@@ -19,11 +19,14 @@ pub enum ResponseMessage {
         /// The first four bytes, where there are as many.
         version: Option<Version>,
         /// All bytes.
-        bytes: Vec<u8>,
+        bytes: SmallVec<[u8; 264]>,
         /// What was missing, where the version is known.
         error: Option<Error>,
     },
 }
+
+/// R, a version 6 response's decrypted IV (without a meaning in version 5), and the plain text behind it.
+pub(super) type Opened = SmallVec<[u8; 320]>;
 
 /// A version 4 response: the body and its MAC, 16.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,29 +101,32 @@ impl ResponseMessage {
     /// Decrypts and reads a response. Nothing is judged: wrong padding, hashes and echoes are values.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Self {
+        Self::open(bytes, &mut Opened::new())
+    }
+
+    /// [`Self::decode`], and the plain text that was met on the way.
+    pub(super) fn open(bytes: &[u8], plain: &mut Opened) -> Self {
         let version = bytes.first_chunk().map(|raw| Version(u32::from_le_bytes(*raw)));
         match version.map(|version| (version, version.major())) {
             Some((_, 4)) => V4Response::decode(bytes).map(Self::V4),
-            Some((version, 5 | 6)) => EncryptedResponse::decode(version, bytes).map(Self::Encrypted),
-            Some(_) => return Self::Other { version, bytes: bytes.to_vec(), error: None },
+            Some((version, 5 | 6)) => EncryptedResponse::decode(version, bytes, plain).map(Self::Encrypted),
+            Some(_) => return Self::Other { version, bytes: SmallVec::from_slice(bytes), error: None },
             None => Err(Error::truncated("response", "Version", 0, 4, bytes.len())),
         }
-        .unwrap_or_else(|error| Self::Other { version, bytes: bytes.to_vec(), error: Some(error) })
+        .unwrap_or_else(|error| Self::Other {
+            version,
+            bytes: SmallVec::from_slice(bytes),
+            error: Some(error),
+        })
     }
 
     /// The bytes of the response, encrypted.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::V4(response) => {
-                let mut out = Vec::new();
-                response.body.encode_to(&mut out);
-                out.extend_from_slice(&response.mac);
-                out.extend_from_slice(&response.excess);
-                out
-            }
+            Self::V4(response) => [&response.body.encode()[..], &response.mac, &response.excess].concat(),
             Self::Encrypted(response) => response.encode(),
-            Self::Other { bytes, .. } => bytes.clone(),
+            Self::Other { bytes, .. } => bytes.to_vec(),
         }
     }
 
@@ -144,18 +150,22 @@ impl ResponseMessage {
         }
     }
 
-    /// Bytes that a response of this version takes with an ePID of this length, padding included.
+    /// Bytes that this response takes, going by its version and its ePID's length, padding included.
     #[must_use]
     pub fn expected_len(&self) -> Option<usize> {
-        let body = ResponseBody::FIXED_LEN + self.body()?.pid_size();
-        Some(match self {
-            Self::V4(_) => body + BLOCK,
-            Self::Encrypted(EncryptedResponse { v6: None, .. }) => {
-                4 + BLOCK + (body + 48 + 1).next_multiple_of(BLOCK)
-            }
-            Self::Encrypted(_) => 4 + BLOCK + (body + 88 + 1).next_multiple_of(BLOCK),
-            Self::Other { .. } => return None,
-        })
+        Some(Self::len_of(self.version()?, self.body()?.pid_size()))
+    }
+
+    /// Bytes of a response with an ePID of `pid_size` bytes, padding included. A version without an envelope of its own
+    /// counts as version 6.
+    #[must_use]
+    pub const fn len_of(version: Version, pid_size: usize) -> usize {
+        let body = ResponseBody::FIXED_LEN + pid_size;
+        match version.major() {
+            4 => body + BLOCK,
+            5 => 4 + BLOCK + (body + 48 + 1).next_multiple_of(BLOCK),
+            _ => 4 + BLOCK + (body + 88 + 1).next_multiple_of(BLOCK),
+        }
     }
 
     /// The error that kept the envelope closed.
@@ -187,52 +197,54 @@ impl EncryptedResponse {
         salt::decrypt_iv(self.version, &self.iv).unwrap_or_default()
     }
 
-    /// The plain text from the body on, up to and without the HMAC: what version 6 hashes.
+    /// What version 6 hashes: R, then the plain text from the body on, up to and without the HMAC.
     #[must_use]
-    pub fn hashed_plaintext(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        self.put_plaintext(&mut out);
-        if self.v6.is_some() {
-            out.truncate(out.len() - BLOCK);
-        }
-        out
-    }
-
-    fn put_plaintext(&self, out: &mut Vec<u8>) {
-        self.body.encode_to(out);
-        out.extend_from_slice(&self.xored_salt);
-        out.extend_from_slice(&self.hash);
+    pub fn hashed(&self) -> SmallVec<[u8; 320]> {
+        let mut bytes = SmallVec::from_elem(0, self.hashed_len());
+        let mut out = Writer(&mut bytes);
+        out.put(&self.decrypted_iv());
+        self.body.put(&mut out);
+        out.put(&self.xored_salt);
+        out.put(&self.hash);
         if let Some(v6) = &self.v6 {
-            out.extend_from_slice(&v6.hwid);
-            out.extend_from_slice(&v6.xored_ivs);
-            out.extend_from_slice(&v6.hmac);
+            out.put(&v6.hwid);
+            out.put(&v6.xored_ivs);
         }
+        bytes
     }
 
-    fn decode(version: Version, bytes: &[u8]) -> Result<Self, Error> {
+    /// Bytes of [`Self::hashed`].
+    pub(super) fn hashed_len(&self) -> usize {
+        let behind = 48 + if self.v6.is_some() { 24 } else { 0 };
+        BLOCK + ResponseBody::FIXED_LEN + self.body.pid_size() + behind
+    }
+
+    fn decode(version: Version, bytes: &[u8], plain: &mut Opened) -> Result<Self, Error> {
         let is_v6 = version.major() == 6;
         let layer = if is_v6 { "v6 response" } else { "v5 response" };
-        let Some((iv, cipher_text)) = bytes[4..].split_first_chunk::<BLOCK>() else {
+        let (cipher_text, excess) = bytes[4..].as_chunks::<BLOCK>();
+        let Some((iv, _)) = cipher_text.split_first() else {
             return Err(Error::truncated(layer, "IV", 4, BLOCK, bytes.len() - 4));
         };
-        let whole = cipher_text.len() / BLOCK * BLOCK;
-        let (cipher_text, excess) = cipher_text.split_at(whole);
-        let mut plain: SmallVec<[u8; 256]> = SmallVec::from_slice(cipher_text);
+        // With a zero IV in front of the IV, R is its plain text.
+        plain.clear();
+        plain.extend_from_slice(cipher_text.as_flattened());
         if is_v6 {
-            cbc::decrypt(&V6, iv, &mut plain);
+            V6.cbc_decrypt(&[0; BLOCK], plain);
         } else {
-            cbc::decrypt(&V5, iv, &mut plain);
+            V5.cbc_decrypt(&[0; BLOCK], plain);
         }
+        let plain = &plain[BLOCK..];
         let (body, rest) =
-            ResponseBody::parse(&plain).map_err(|error| Error { layer, ..error }.shifted(4 + BLOCK))?;
+            ResponseBody::parse(plain).map_err(|error| Error { layer, ..error }.shifted(4 + BLOCK))?;
         let mut rest = rest;
-        let xored_salt = *Self::take(layer, "XoredSalt", &plain, &mut rest)?;
-        let hash = *Self::take(layer, "Hash", &plain, &mut rest)?;
+        let xored_salt = *Self::take(layer, "XoredSalt", plain, &mut rest)?;
+        let hash = *Self::take(layer, "Hash", plain, &mut rest)?;
         let v6 = if is_v6 {
             Some(V6Trailer {
-                hwid: *Self::take(layer, "HwId", &plain, &mut rest)?,
-                xored_ivs: *Self::take(layer, "XoredIVs", &plain, &mut rest)?,
-                hmac: *Self::take(layer, "HMAC", &plain, &mut rest)?,
+                hwid: *Self::take(layer, "HwId", plain, &mut rest)?,
+                xored_ivs: *Self::take(layer, "XoredIVs", plain, &mut rest)?,
+                hmac: *Self::take(layer, "HMAC", plain, &mut rest)?,
             })
         } else {
             None
@@ -260,11 +272,14 @@ impl EncryptedResponse {
         let mut out = Vec::with_capacity(260);
         out.extend_from_slice(&self.version.0.to_le_bytes());
         out.extend_from_slice(&self.iv);
-        self.put_plaintext(&mut out);
+        out.extend_from_slice(&self.hashed()[BLOCK..]);
+        if let Some(v6) = &self.v6 {
+            out.extend_from_slice(&v6.hmac);
+        }
         out.extend_from_slice(&self.padding);
         match self.version.major() {
-            5 => cbc::encrypt(&V5, &self.iv, &mut out[4 + BLOCK..]),
-            _ => cbc::encrypt(&V6, &self.iv, &mut out[4 + BLOCK..]),
+            5 => V5.cbc_encrypt(&self.iv, &mut out[4 + BLOCK..]),
+            _ => V6.cbc_encrypt(&self.iv, &mut out[4 + BLOCK..]),
         }
         out.extend_from_slice(&self.excess);
         out
@@ -280,7 +295,7 @@ mod tests {
     fn a_response_that_decrypts_to_too_little_says_which_field() {
         let mut plain = vec![0, 0, 6, 0, 2, 0, 0, 0, 0, 0];
         plain.resize(48, 0);
-        cbc::encrypt(&V6, &[0; 16], &mut plain);
+        V6.cbc_encrypt(&[0; 16], &mut plain);
         let bytes = [&[0, 0, 6, 0][..], &[0; 16], &plain].concat();
         let message = ResponseMessage::decode(&bytes);
         let expected = "v6 response: XoredSalt at offset 66: needed 16 bytes, got 2";
@@ -298,7 +313,7 @@ mod tests {
             let mut plain = [&[0, 0, major, 0, pid_size, 0, 0, 0][..], &tail].concat();
             let mut bytes = plain.clone();
             if major == 6 {
-                cbc::encrypt(&V6, &[9; 16], &mut plain);
+                V6.cbc_encrypt(&[9; 16], &mut plain);
                 bytes = [&[0, 0, 6, 0][..], &[9; 16], &plain].concat();
             }
             prop_assert_eq!(ResponseMessage::decode(&bytes).encode(), bytes);

@@ -15,10 +15,21 @@ pub enum Ndr {
 impl Ndr {
     /// Bytes in front of a request's data.
     #[must_use]
+    #[inline]
     pub fn request_head(self) -> usize {
         match self {
             Self::Ndr32 => 8,
             Self::Ndr64 => 16,
+        }
+    }
+
+    /// Bytes in front of a response's data.
+    #[must_use]
+    #[inline]
+    pub fn response_head(self) -> usize {
+        match self {
+            Self::Ndr32 => 12,
+            Self::Ndr64 => 24,
         }
     }
 }
@@ -93,10 +104,21 @@ pub struct ResponseStub<'a> {
 }
 
 impl<'a> RequestStub<'a> {
+    /// The stub of a request, with counts that are its length.
+    ///
+    /// # Panics
+    /// Data of 4 GiB and more.
+    #[must_use]
+    pub fn of(data: &'a [u8], ndr: Ndr) -> Self {
+        let size = length(data);
+        Self { ndr, size, size_padding: [0; 4], max_count: size.into(), data, excess: &[] }
+    }
+
     /// Reads a request's stub.
     ///
     /// # Errors
     /// A stub that ends inside its counts. Data shorter than requestSize is no error: see [`Self::missing`].
+    #[inline]
     pub fn parse(bytes: &'a [u8], ndr: Ndr, endianness: Endianness) -> Result<Self, Error> {
         let (behind, (size, size_padding, max_count)) =
             read::finish("request stub", bytes, Self::parse_counts(bytes, ndr, endianness))?;
@@ -104,6 +126,7 @@ impl<'a> RequestStub<'a> {
         Ok(Self { ndr, size, size_padding, max_count, data, excess })
     }
 
+    #[inline]
     fn parse_counts(input: &'a [u8], ndr: Ndr, endianness: Endianness) -> Parsed<'a, (u32, [u8; 4], u64)> {
         let (input, (size, padding)) = size(input, ndr, "requestSize", endianness)?;
         let (input, max_count) = wide(input, ndr, "maximum count", endianness)?;
@@ -118,6 +141,7 @@ impl<'a> RequestStub<'a> {
 
     /// Bytes of requestSize that the stub lacks.
     #[must_use]
+    #[inline]
     pub fn missing(&self) -> usize {
         usize::try_from(self.size).unwrap_or(usize::MAX).saturating_sub(self.data.len())
     }
@@ -132,26 +156,71 @@ impl<'a> RequestStub<'a> {
     #[must_use]
     pub fn encode(&self, endianness: Endianness) -> Vec<u8> {
         let mut out = Vec::with_capacity(16 + self.data.len() + self.excess.len());
-        put_size(&mut out, self.ndr, self.size, self.size_padding, endianness);
-        put_wide(&mut out, self.ndr, self.max_count, endianness);
+        self.encode_to(&mut out, endianness);
+        out
+    }
+
+    /// Appends the stub's bytes.
+    pub fn encode_to(&self, out: &mut Vec<u8>, endianness: Endianness) {
+        put_size(out, self.ndr, self.size, self.size_padding, endianness);
+        put_wide(out, self.ndr, self.max_count, endianness);
         out.extend_from_slice(self.data);
         out.extend_from_slice(self.excess);
-        out
     }
 }
 
 impl<'a> ResponseStub<'a> {
+    /// The referent id of hosts' pointers.
+    pub const REFERENT: u64 = 0x0002_0000;
+
+    /// The stub of a response, with counts that are its length, and HRESULT 0.
+    ///
+    /// # Panics
+    /// Data of 4 GiB and more.
+    #[must_use]
+    pub fn of(data: &'a [u8], ndr: Ndr) -> Self {
+        let size = length(data);
+        Self {
+            ndr,
+            size,
+            size_padding: [0; 4],
+            referent: Self::REFERENT,
+            max_count: Some(size.into()),
+            data,
+            padding: &[0; 4][..padding_behind(data.len())],
+            hresult: Some(0),
+            excess: &[],
+        }
+    }
+
+    /// The stub of an answer that is an error: no data, a null pointer, and HRESULT.
+    #[must_use]
+    pub fn refusal(hresult: u32, ndr: Ndr) -> Self {
+        Self {
+            ndr,
+            size: 0,
+            size_padding: [0; 4],
+            referent: 0,
+            max_count: None,
+            data: &[],
+            padding: &[],
+            hresult: Some(hresult),
+            excess: &[],
+        }
+    }
+
     /// Reads a response's stub.
     ///
     /// # Errors
     /// A stub that ends inside its counts. Data shorter than responseSize, and a stub that ends in front of HRESULT,
     /// are no errors: see [`Self::missing`].
+    #[inline]
     pub fn parse(bytes: &'a [u8], ndr: Ndr, endianness: Endianness) -> Result<Self, Error> {
         let (input, (size, size_padding, referent, max_count)) =
             read::finish("response stub", bytes, Self::parse_counts(bytes, ndr, endianness))?;
         let length = if max_count.is_some() { clamp(size, input) } else { 0 };
         let (data, input) = input.split_at(length);
-        let (padding, input) = input.split_at(length.wrapping_neg() % 4 % (input.len() + 1));
+        let (padding, input) = input.split_at(padding_behind(length) % (input.len() + 1));
         let (hresult, excess) = match read::u32("HRESULT", endianness)(input) {
             Ok((behind, hresult)) => (Some(hresult), behind),
             Err(_) => (None, input),
@@ -160,6 +229,7 @@ impl<'a> ResponseStub<'a> {
     }
 
     #[allow(clippy::type_complexity)]
+    #[inline]
     fn parse_counts(
         input: &'a [u8],
         ndr: Ndr,
@@ -176,6 +246,7 @@ impl<'a> ResponseStub<'a> {
 
     /// Bytes of responseSize that the stub lacks.
     #[must_use]
+    #[inline]
     pub fn missing(&self) -> usize {
         match self.max_count {
             Some(_) => usize::try_from(self.size).unwrap_or(usize::MAX).saturating_sub(self.data.len()),
@@ -193,21 +264,36 @@ impl<'a> ResponseStub<'a> {
     #[must_use]
     pub fn encode(&self, endianness: Endianness) -> Vec<u8> {
         let mut out = Vec::with_capacity(32 + self.data.len() + self.excess.len());
-        put_size(&mut out, self.ndr, self.size, self.size_padding, endianness);
-        put_wide(&mut out, self.ndr, self.referent, endianness);
+        self.encode_to(&mut out, endianness);
+        out
+    }
+
+    /// Appends the stub's bytes.
+    pub fn encode_to(&self, out: &mut Vec<u8>, endianness: Endianness) {
+        put_size(out, self.ndr, self.size, self.size_padding, endianness);
+        put_wide(out, self.ndr, self.referent, endianness);
         if let Some(max_count) = self.max_count {
-            put_wide(&mut out, self.ndr, max_count, endianness);
+            put_wide(out, self.ndr, max_count, endianness);
         }
         out.extend_from_slice(self.data);
         out.extend_from_slice(self.padding);
         if let Some(hresult) = self.hresult {
-            read::put_u32(&mut out, hresult, endianness);
+            read::put_u32(out, hresult, endianness);
         }
         out.extend_from_slice(self.excess);
-        out
     }
 }
 
+fn length(data: &[u8]) -> u32 {
+    u32::try_from(data.len()).expect("a stub's data are shorter than 4 GiB")
+}
+
+/// Bytes from `length` to the next multiple of four.
+fn padding_behind(length: usize) -> usize {
+    length.wrapping_neg() % 4
+}
+
+#[inline]
 fn clamp(size: u32, available: &[u8]) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX).min(available.len())
 }
@@ -216,6 +302,7 @@ fn slot(size: u32, padding: [u8; 4]) -> u64 {
     u64::from(u32::from_le_bytes(padding)) << 32 | u64::from(size)
 }
 
+#[inline]
 fn size<'a>(
     input: &'a [u8],
     ndr: Ndr,
@@ -231,6 +318,7 @@ fn size<'a>(
     }
 }
 
+#[inline]
 fn wide<'a>(input: &'a [u8], ndr: Ndr, field: &'static str, endianness: Endianness) -> Parsed<'a, u64> {
     match ndr {
         Ndr::Ndr32 => read::u32(field, endianness)(input).map(|(input, value)| (input, value.into())),

@@ -1,7 +1,6 @@
-use crate::wire::utf16;
-
-use super::rijndael::BLOCK;
-use super::{RequestMessage, ResponseBody, ResponseMessage, cbc, hmac, mac, salt};
+use super::response_message::Opened;
+use super::rijndael::{self, BLOCK};
+use super::{RequestBody, RequestMessage, ResponseBody, ResponseMessage, hmac, mac, salt};
 
 /// What became of one verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +63,77 @@ pub struct ResponseChecks {
     pub hmac_slot: Option<i8>,
 }
 
+/// Verifies one response after the other, and keeps what they have in common: the keys of version 6.
+#[derive(Clone, Debug, Default)]
+pub struct Verifier {
+    keys: hmac::Keys,
+}
+
+impl Verifier {
+    /// Verifies a response against its request; `None` where the response's envelope could not be opened.
+    #[must_use]
+    pub fn verify(
+        &mut self,
+        response: &ResponseMessage,
+        request: Option<&RequestMessage>,
+    ) -> Option<ResponseChecks> {
+        match response {
+            ResponseMessage::V4(v4) => {
+                ResponseChecks::with(&mut self.keys, response, request, &v4.body.encode())
+            }
+            ResponseMessage::Encrypted(encrypted) if encrypted.v6.is_some() => {
+                ResponseChecks::with(&mut self.keys, response, request, &encrypted.hashed())
+            }
+            _ => ResponseChecks::with(&mut self.keys, response, request, &[]),
+        }
+    }
+
+    /// Decrypts, reads and verifies a response: what [`ResponseMessage::decode`] and [`Self::verify`] give, with the
+    /// plain text that is there in between.
+    #[must_use]
+    pub fn open(
+        &mut self,
+        bytes: &[u8],
+        request: Option<&RequestMessage>,
+    ) -> (ResponseMessage, Option<ResponseChecks>) {
+        let mut plain = Opened::new();
+        let response = ResponseMessage::open(bytes, &mut plain);
+        let authenticated = match &response {
+            ResponseMessage::V4(response) => &bytes[..ResponseBody::FIXED_LEN + response.body.pid_size()],
+            ResponseMessage::Encrypted(response) if response.v6.is_some() => &plain[..response.hashed_len()],
+            _ => &[],
+        };
+        let checks = ResponseChecks::with(&mut self.keys, &response, request, authenticated);
+        (response, checks)
+    }
+}
+
 impl RequestChecks {
     /// Verifies a request; `None` where its envelope could not be opened.
     #[must_use]
     pub fn of(request: &RequestMessage) -> Option<Self> {
+        match request {
+            RequestMessage::V4(v4) => Self::with(request, &v4.body.encode()),
+            _ => Self::with(request, &[]),
+        }
+    }
+
+    /// Decrypts, reads and verifies a request: what [`RequestMessage::decode`] and [`Self::of`] give.
+    #[must_use]
+    pub fn open(bytes: &[u8]) -> (RequestMessage, Option<Self>) {
+        let request = RequestMessage::decode(bytes);
+        let checks = match &request {
+            RequestMessage::V4(_) => Self::with(&request, &bytes[..RequestBody::LEN]),
+            _ => Self::with(&request, &[]),
+        };
+        (request, checks)
+    }
+
+    fn with(request: &RequestMessage, authenticated: &[u8]) -> Option<Self> {
         Some(match request {
             RequestMessage::V4(request) => Self {
                 version_envelope: Check::NotApplicable,
-                mac: Check::of(mac::v4(&request.body.encode()) == request.mac),
+                mac: Check::of(mac::v4(authenticated) == request.mac),
                 padding: Check::NotApplicable,
             },
             RequestMessage::Encrypted(request) => Self {
@@ -94,9 +156,18 @@ impl ResponseChecks {
     /// Verifies a response against its request; `None` where the response's envelope could not be opened.
     #[must_use]
     pub fn of(response: &ResponseMessage, request: Option<&RequestMessage>) -> Option<Self> {
+        Verifier::default().verify(response, request)
+    }
+
+    fn with(
+        keys: &mut hmac::Keys,
+        response: &ResponseMessage,
+        request: Option<&RequestMessage>,
+        authenticated: &[u8],
+    ) -> Option<Self> {
         let body = response.body()?;
         let asked = request.and_then(RequestMessage::body);
-        let echo = |holds: fn(&ResponseBody, &super::RequestBody) -> bool| match asked {
+        let echo = |holds: fn(&ResponseBody, &RequestBody) -> bool| match asked {
             Some(asked) => Check::of(holds(body, asked)),
             None => Check::NoRequest,
         };
@@ -118,9 +189,7 @@ impl ResponseChecks {
         };
         match response {
             ResponseMessage::V4(response) => {
-                let mut bytes = Vec::with_capacity(ResponseBody::FIXED_LEN + body.epid.len());
-                body.encode_to(&mut bytes);
-                checks.mac = Check::of(mac::v4(&bytes) == response.mac);
+                checks.mac = Check::of(mac::v4(authenticated) == response.mac);
             }
             ResponseMessage::Encrypted(response) => {
                 let asked = match request {
@@ -134,17 +203,15 @@ impl ResponseChecks {
                 );
                 checks.padding = Check::of(is_pkcs7(&response.padding));
                 checks.hash = with_request(
-                    masked.map(|k| salt::hash(&cbc::xor(&response.xored_salt, &k)) == response.hash),
+                    masked.map(|k| salt::hash(&rijndael::xor(&response.xored_salt, &k)) == response.hash),
                 );
                 let same_iv = asked.map(|asked| asked.iv == response.iv);
                 if let Some(v6) = &response.v6 {
                     checks.iv_fresh = with_request(same_iv.map(|same| !same));
                     checks.xored_ivs = with_request(masked.map(|k| k == v6.xored_ivs));
-                    let iv = response.decrypted_iv();
-                    let plaintext = response.hashed_plaintext();
                     checks.hmac_slot = [0, -1, 1]
                         .into_iter()
-                        .find(|&slot| hmac::v6(body.client_time, slot, &iv, &plaintext) == v6.hmac);
+                        .find(|&slots_away| keys.v6(body.client_time, slots_away, authenticated) == v6.hmac);
                     checks.hmac = Check::of(checks.hmac_slot.is_some());
                 } else {
                     checks.iv_echo = with_request(same_iv);
@@ -176,9 +243,13 @@ impl ResponseChecks {
 }
 
 fn is_terminated_at_its_end(epid: &[u8]) -> bool {
-    epid.len() >= 2 && epid.len().is_multiple_of(2) && utf16::units_before_nul(epid) == epid.len() / 2 - 1
+    let (units, odd) = epid.as_chunks::<2>();
+    let Some((last, text)) = units.split_last() else { return false };
+    // Without a way out early, so that eight units are compared at a time.
+    odd.is_empty() && *last == [0; 2] && text.iter().fold(true, |holds, unit| holds & (*unit != [0; 2]))
 }
 
 fn is_pkcs7(padding: &[u8]) -> bool {
-    (1..=BLOCK).contains(&padding.len()) && padding.iter().all(|&byte| usize::from(byte) == padding.len())
+    (1..=BLOCK).contains(&padding.len())
+        && padding.iter().fold(true, |holds, &byte| holds & (usize::from(byte) == padding.len()))
 }

@@ -13,14 +13,14 @@ impl Version {
 
     /// The major number, by which a message's envelope is known.
     #[must_use]
-    pub fn major(self) -> u16 {
+    pub const fn major(self) -> u16 {
         let [.., a, b] = self.0.to_le_bytes();
         u16::from_le_bytes([a, b])
     }
 
     /// The minor number.
     #[must_use]
-    pub fn minor(self) -> u16 {
+    pub const fn minor(self) -> u16 {
         let [a, b, ..] = self.0.to_le_bytes();
         u16::from_le_bytes([a, b])
     }

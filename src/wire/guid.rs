@@ -17,6 +17,7 @@ impl Guid {
 
     /// From sixteen bytes as a big-endian sender writes them (a DCE/RPC PDU whose drep says so).
     #[must_use]
+    #[inline(never)] // rare, and it would keep the readers of the usual order from being inlined
     pub const fn from_wire_be(b: [u8; 16]) -> Self {
         Self(swap(b))
     }

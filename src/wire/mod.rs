@@ -12,9 +12,11 @@ mod guid;
 mod hex;
 pub(crate) mod read;
 pub mod utf16;
+mod write;
 
 pub use error::{Error, ErrorKind};
 pub use filetime::{FileTime, Rfc3339};
 pub use guid::Guid;
 pub use hex::{Hex, caret_dump, parse_hex};
 pub use nom::number::Endianness;
+pub(crate) use write::Writer;

@@ -30,25 +30,23 @@ impl<'a> nom::error::ParseError<&'a [u8]> for Fail<'a> {
 /// Takes `count` bytes.
 pub(crate) fn bytes<'a>(field: &'static str, count: usize) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
     move |input| {
-        nom::bytes::complete::take(count)(input).map_err(|_: Err<nom::error::Error<&[u8]>>| {
-            Err::Error(Fail {
-                at: input,
-                field,
-                kind: ErrorKind::Truncated { needed: count, got: input.len() },
-            })
-        })
+        nom::bytes::complete::take(count)(input)
+            .map_err(|_: Err<nom::error::Error<&[u8]>>| truncated(input, field, count))
     }
+}
+
+/// Out of line: a parser that is mostly its failures is too long to be inlined.
+#[cold]
+#[inline(never)]
+fn truncated<'a>(at: &'a [u8], field: &'static str, needed: usize) -> Err<Fail<'a>> {
+    Err::Error(Fail { at, field, kind: ErrorKind::Truncated { needed, got: at.len() } })
 }
 
 /// Takes `N` bytes into an array.
 pub(crate) fn array<'a, const N: usize>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, [u8; N]> {
     move |input| match input.split_first_chunk::<N>() {
         Some((taken, rest)) => Ok((rest, *taken)),
-        None => Err(Err::Error(Fail {
-            at: input,
-            field,
-            kind: ErrorKind::Truncated { needed: N, got: input.len() },
-        })),
+        None => Err(truncated(input, field, N)),
     }
 }
 
@@ -104,6 +102,7 @@ pub(crate) fn guid<'a>(field: &'static str, endianness: Endianness) -> impl Fn(&
 }
 
 /// The value and the rest, or the failure placed by its offset from the start of `whole`.
+#[inline]
 pub(crate) fn finish<'a, T>(
     layer: &'static str,
     whole: &'a [u8],

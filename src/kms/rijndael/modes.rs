@@ -1,0 +1,110 @@
+/// The modes over whole messages, out of four operations on blocks that must be in scope:
+///
+/// - `load(&[u8; 16]) -> Block` and `store(Block) -> [u8; 16]`
+/// - `xor(Block, Block) -> Block`
+/// - `encrypt::<K, N>(&[[u8; 16]; K], Block, [Block; N]) -> [Block; N]`: the rounds of N independent blocks, to which
+///   the first round key was added already, with this key for the last one
+/// - `decrypt::<K, N>(&[[u8; 16]; K], [Block; N]) -> [Block; N]`: the same, with the last key of the schedule
+///
+/// The first round key goes in together with the last one of the block before: a chain has one addition less to wait
+/// for.
+///
+/// The attribute is put on every function, so that a message runs from its first block to its last inside code that
+/// may use the processor's own rounds.
+macro_rules! modes {
+    ($(#[$attribute:meta])*) => {
+        $(#[$attribute])*
+        pub(super) fn cbc_encrypt<const K: usize>(
+            cipher: &$crate::kms::rijndael::Rijndael<K>,
+            iv: &[u8; 16],
+            blocks: &mut [[u8; 16]],
+        ) {
+            let first_key = load(&cipher.encrypt[0]);
+            let last_key = xor(load(&cipher.encrypt[K - 1]), first_key);
+            let mut chain = xor(load(iv), first_key);
+            for block in blocks {
+                [chain] = encrypt(&cipher.encrypt, last_key, [xor(chain, load(block))]);
+                *block = store(xor(chain, first_key));
+            }
+        }
+
+        $(#[$attribute])*
+        pub(super) fn cbc_decrypt<const K: usize>(
+            cipher: &$crate::kms::rijndael::Rijndael<K>,
+            iv: &[u8; 16],
+            blocks: &mut [[u8; 16]],
+        ) {
+            let chain = load(iv);
+            let (eights, blocks) = blocks.as_chunks_mut();
+            let chain = cbc_decrypt_by::<K, 8>(cipher, chain, eights);
+            let (fours, blocks) = blocks.as_chunks_mut();
+            let chain = cbc_decrypt_by::<K, 4>(cipher, chain, fours);
+            let (ones, _) = blocks.as_chunks_mut();
+            cbc_decrypt_by::<K, 1>(cipher, chain, ones);
+        }
+
+        $(#[$attribute])*
+        fn cbc_decrypt_by<const K: usize, const N: usize>(
+            cipher: &$crate::kms::rijndael::Rijndael<K>,
+            mut chain: Block,
+            groups: &mut [[[u8; 16]; N]],
+        ) -> Block {
+            let first_key = load(&cipher.decrypt[0]);
+            for group in groups {
+                let (mut cipher_text, mut plain) = ([chain; N], [chain; N]);
+                for i in 0..N {
+                    cipher_text[i] = load(&group[i]);
+                    plain[i] = xor(cipher_text[i], first_key);
+                }
+                let plain = decrypt(&cipher.decrypt, plain);
+                for i in 0..N {
+                    group[i] = store(xor(plain[i], chain));
+                    chain = cipher_text[i];
+                }
+            }
+            chain
+        }
+
+        $(#[$attribute])*
+        pub(super) fn cbc_mac<const K: usize, const N: usize>(
+            cipher: &$crate::kms::rijndael::Rijndael<K>,
+            messages: &[$crate::kms::rijndael::Message<'_>; N],
+        ) -> [[u8; 16]; N] {
+            let first_key = load(&cipher.encrypt[0]);
+            let last_key = xor(load(&cipher.encrypt[K - 1]), first_key);
+            let together = messages.iter().map(|message| message.bytes.len() / 16).min().unwrap_or(0);
+            let mut states = [first_key; N];
+            let mut tails: [&[[u8; 16]]; N] = [&[]; N];
+            // The shortest run beside the middle of the others: what was written last is read late, and what is left
+            // at the end is one chain, behind which the processor can look ahead.
+            for i in 0..N {
+                let (blocks, _) = messages[i].bytes.as_chunks();
+                let (head, tail) = blocks.split_at((blocks.len() - together) / 2);
+                let mut state = xor(load(messages[i].chain), first_key);
+                for block in head {
+                    [state] = encrypt(&cipher.encrypt, last_key, [xor(state, load(block))]);
+                }
+                (states[i], tails[i]) = (state, tail);
+            }
+            for at in 0..together {
+                for i in 0..N {
+                    states[i] = xor(states[i], load(&tails[i][at]));
+                }
+                states = encrypt(&cipher.encrypt, last_key, states);
+            }
+            for i in 0..N {
+                for block in &tails[i][together..] {
+                    [states[i]] = encrypt(&cipher.encrypt, last_key, [xor(states[i], load(block))]);
+                }
+                [states[i]] = encrypt(&cipher.encrypt, last_key, [xor(states[i], load(&messages[i].last_block()))]);
+            }
+            let mut macs = [[0; 16]; N];
+            for i in 0..N {
+                macs[i] = store(xor(states[i], first_key));
+            }
+            macs
+        }
+    };
+}
+
+pub(super) use modes;
