@@ -14,15 +14,16 @@ use smallvec::SmallVec;
 use crate::capture::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Handler};
 use crate::capture::{Segment, Stamp, Streams, TcpFlags};
 use crate::kms::{
-    Check, EncryptedRequest, EncryptedResponse, Epid, Ndr, RequestBody, RequestChecks, RequestMessage,
-    RequestStub, ResponseBody, ResponseChecks, ResponseMessage, ResponseStub, V4Request, V4Response,
-    V6Trailer, Version, hmac, mac, rijndael, salt,
+    Check, EncryptedRequest, EncryptedResponse, Epid, HostIdentity, Moment, Ndr, Policy, Refusal, Reply,
+    RequestBody, RequestChecks, RequestMessage, RequestStub, Responder, ResponseBody, ResponseChecks,
+    ResponseMessage, ResponseStub, V4Request, V4Response, V6Trailer, Verifier, Version, hmac, mac, rijndael,
+    salt,
 };
 use crate::rpc::{Framed, Framer, Pdu};
 use crate::trace::{
     ConnectionRecord, Exchange, FileRecord, Notice, Observer, Options, PduContent, PduRecord, Summary, trace,
 };
-use crate::wire::{Endianness, utf16};
+use crate::wire::{Endianness, FileTime, utf16};
 
 /// A target's name, which is also that of its folder below `corpus/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -35,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("pdu", pdu),
     ("request_message", request_message),
     ("request_stub", request_stub),
+    ("respond", respond),
     ("response_message", response_message),
     ("response_stub", response_stub),
     ("streams", streams),
@@ -243,6 +245,68 @@ pub fn response_stub(data: &[u8]) {
     }
 }
 
+/// Holds that every request's stub is answered, the same way each time and behind what is there already: with a
+/// response that passes every verification, or with an error stub of the refusal's HRESULT; and that the bytes as fields
+/// of a right request get a response.
+///
+/// A seed is that of [`request_stub`].
+pub fn respond(data: &[u8]) {
+    let (ndr, endianness, stub) = marshalling(data);
+    answered(stub, ndr, endianness, field(data, 1));
+    let body = data.get(1..).unwrap_or_default();
+    let body = &body[..body.len().min(RequestBody::LEN)];
+    for version in [Version::V4, Version::V5, Version::V6] {
+        let made = made_request(version, body);
+        let bytes = made.encode();
+        let reply = answered(
+            &RequestStub::of(&bytes, ndr).encode(endianness),
+            ndr,
+            endianness,
+            field(data, RequestBody::LEN),
+        );
+        let expected = match made.version() {
+            Some(known) if known == version => Reply::Answered,
+            other => Reply::Refused(Refusal::Version(other.expect("it was made with one"))),
+        };
+        assert_eq!(reply, expected);
+    }
+}
+
+/// What a request's stub is answered with.
+fn answered(stub: &[u8], ndr: Ndr, endianness: Endianness, random: [u8; 32]) -> Reply {
+    const BEFORE: &[u8] = b"before";
+    let policy = Policy { max_clock_skew: None, ..Policy::default() };
+    let mut host = Responder::new(HostIdentity::TEST, policy);
+    let moment = Moment { now: FileTime(0), random };
+    let mut out = BEFORE.to_vec();
+    let reply = host.respond(stub, ndr, endianness, &moment, &mut out);
+    let mut again = BEFORE.to_vec();
+    assert_eq!(host.respond(stub, ndr, endianness, &moment, &mut again), reply);
+    assert_eq!(again, out);
+    ignore(&reply);
+    let written = out.strip_prefix(BEFORE).expect("what was there is left alone");
+    assert!(written.len() <= Responder::STUB_LEN);
+
+    let answer = ResponseStub::parse(written, ndr, Endianness::Little).expect("a host's stub is whole");
+    assert_eq!(answer.hresult, Some(reply.hresult()));
+    assert!(answer.excess.is_empty() && answer.missing() == 0);
+    match reply {
+        Reply::Answered => {
+            let request = RequestStub::parse(stub, ndr, endianness).expect("it was answered");
+            let request = RequestMessage::decode(request.data);
+            let response = ResponseMessage::decode(answer.data);
+            assert_eq!(response.expected_len(), Some(answer.data.len()));
+            let checks = ResponseChecks::of(&response, Some(&request)).expect("its envelope opens");
+            let reuses_iv = matches!(&request, RequestMessage::Encrypted(request) if request.decrypted_iv() == random[16..]);
+            for (name, check) in checks.by_name() {
+                assert!(passes(check) || (name == "iv_fresh" && reuses_iv), "{name}: {checks:?}");
+            }
+        }
+        Reply::Refused(_) => assert_eq!(answer, ResponseStub::refusal(reply.hresult(), ndr)),
+    }
+    reply
+}
+
 /// Holds that a request is written back byte for byte, and that the bytes as fields, put into the envelope of each
 /// version, come out of it again with every verification passed; in version 4 no byte can be changed without one
 /// failing.
@@ -281,13 +345,24 @@ pub fn request_message(data: &[u8]) {
 pub fn response_message(data: &[u8]) {
     let (head, rest) = data.split_at(data.len().min(2));
     let length = head.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
-    let (request, response) = rest.split_at(length.min(rest.len()));
-    let (request, message) = (RequestMessage::decode(request), ResponseMessage::decode(response));
+    let (request_bytes, response) = rest.split_at(length.min(rest.len()));
+    let (request, message) = (RequestMessage::decode(request_bytes), ResponseMessage::decode(response));
     assert_eq!(message.encode(), response);
     ignore(&(&message, message.expected_len()));
     if let Some(error) = message.error() {
         ignore(&format_args!("{error}"));
     }
+    let mut batch = Vec::new();
+    let mut verifier = Verifier::default();
+    verifier.open_batch(&[(request_bytes, response), (&[], response)], &mut batch);
+    let expected = (message.clone(), ResponseChecks::of(&message, Some(&request)));
+    assert_eq!(verifier.open(response, Some(&request)), expected);
+    assert_eq!((batch[0].response.clone(), batch[0].response_checks), expected);
+    let expected = (request.clone(), RequestChecks::of(&request));
+    assert_eq!(RequestChecks::open(request_bytes), expected);
+    assert_eq!((batch[0].request.clone(), batch[0].request_checks), expected);
+    assert_eq!(batch[1].response_checks.is_some(), message.body().is_some());
+
     let alone = ResponseChecks::of(&message, None);
     assert_eq!(alone.is_some(), message.body().is_some());
     let checks = ResponseChecks::of(&message, Some(&request));

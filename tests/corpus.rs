@@ -346,6 +346,7 @@ impl Cut {
             let ndr = ndr_name(exchange.ndr);
             if let Some(stub) = request_stub(&exchange) {
                 let kind = format!("{ndr} {}", stub.len());
+                self.put_first("respond", &format!("{stem}.{ndr}"), kind.clone(), stub.clone());
                 self.put_first("request_stub", &format!("{stem}.{ndr}"), kind, stub);
             }
             if let Some(stub) = response_stub(&exchange) {
@@ -406,6 +407,7 @@ impl Cut {
             let exchange = &last[case];
             let name = format!("{stem}.{case}");
             self.put("request_stub", &name, request_stub(exchange).unwrap());
+            self.put("respond", &name, request_stub(exchange).unwrap());
             if let Some(stub) = response_stub(exchange) {
                 let kind = format!("{} {}", ndr_name(exchange.ndr), stub.len());
                 self.put_first("response_stub", &name, kind, stub);

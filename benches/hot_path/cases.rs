@@ -29,10 +29,6 @@ pub(crate) const MOMENT: Moment = Moment { now: FileTime(134_397_673_530_000_000
 
 /// A request as a genuine client makes it.
 pub(crate) fn request(version: Version) -> RequestMessage {
-    let mut machine_name = [0; 128];
-    for (pair, byte) in machine_name.as_chunks_mut().0.iter_mut().zip(b"bench.example") {
-        *pair = [*byte, 0];
-    }
     let body = RequestBody {
         version,
         vm_info: 0,
@@ -45,7 +41,7 @@ pub(crate) fn request(version: Version) -> RequestMessage {
         n_policy: 5,
         client_time: MOMENT.now,
         cmid_prev: Guid::NIL,
-        machine_name,
+        machine_name: RequestBody::machine_name_of("bench.example").expect("it is short"),
     };
     RequestMessage::new(body, [0x24; 16])
 }
@@ -149,8 +145,29 @@ fn of(version: Version) -> Vec<Case> {
         }),
         None,
     ));
+
+    let mut verifier = Verifier::default();
+    let (request_bytes, response_bytes) = exchange(version);
+    let mut out = Vec::with_capacity(BATCH);
+    cases.push(Case {
+        exchanges: BATCH,
+        ..case(
+            "verify a batch",
+            BATCH * length,
+            Box::new(move || {
+                out.clear();
+                let batch = [(&request_bytes[..], &response_bytes[..]); BATCH];
+                verifier.open_batch(black_box(&batch), &mut out);
+                black_box(&out);
+            }),
+            None,
+        )
+    });
     cases
 }
+
+/// Exchanges of a batch.
+const BATCH: usize = 64;
 
 /// A response to the test host's ePID: 100 bytes.
 fn respond_floor(version: Version) -> Box<dyn FnMut()> {

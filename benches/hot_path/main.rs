@@ -1,6 +1,7 @@
 //! What the steps of an exchange cost, from a stub's bytes to a stub's bytes, beside the same cryptography alone.
 //!
-//! `cargo bench --bench hot_path` measures with criterion; `cargo bench --bench hot_path -- --table` prints ratios.
+//! `cargo bench --bench hot_path` measures with criterion; `cargo bench --bench hot_path -- --table` prints ratios, with
+//! a word behind it only those of the steps that have it in their name.
 
 mod cases;
 mod floor;
@@ -13,8 +14,10 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use cases::Case;
 
 fn main() {
-    if std::env::args().any(|argument| argument == "--table") {
-        print_table();
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--table");
+    if arguments.next().is_some() {
+        let step = arguments.find(|argument| !argument.starts_with('-'));
+        print_table(step.as_deref().unwrap_or_default());
         return;
     }
     let mut criterion = Criterion::default()
@@ -32,12 +35,13 @@ fn main() {
     criterion.final_summary();
 }
 
-fn print_table() {
+fn print_table(only: &str) {
     println!(
         "{:<4} {:<20} {:>9} {:>9} {:>7} {:>7} {:>11}",
         "", "", "ns", "floor ns", "ratio", "GB/s", "exchanges/s"
     );
-    for Case { version, step, bytes, exchanges, mut ours, floor } in cases::all() {
+    let cases = cases::all().into_iter().filter(|case| case.step.contains(only));
+    for Case { version, step, bytes, exchanges, mut ours, floor } in cases {
         let (nanoseconds, beside) = match floor {
             Some((mut floor, factor)) => {
                 let times = table::side_by_side(&mut ours, &mut floor);

@@ -5,7 +5,8 @@
 //! - [`RequestStub`], [`ResponseStub`]: the NDR32 and NDR64 marshalling of the operation's parameters
 //! - [`RequestMessage`], [`ResponseMessage`]: the versions' envelopes, decrypted
 //! - [`RequestBody`], [`ResponseBody`]: the fields
-//! - [`RequestChecks`], [`ResponseChecks`]: every verification as a value of its own
+//! - [`RequestChecks`], [`ResponseChecks`]: every verification as a value of its own; [`Verifier`] for many of them
+//! - [`Responder`]: a host's side, a request's stub in and its response's stub out
 //! - [`Epid`]: the parts of the extended product id that a host answers with
 //!
 //! Below them stand the primitives: [`rijndael`] (the three block ciphers, and CBC), [`mac`] (v4), [`hmac`] (v6) and
@@ -44,5 +45,5 @@ pub use respond::{HostIdentity, Moment, Policy, Refusal, Reply, Responder};
 pub use response::ResponseBody;
 pub use response_message::{EncryptedResponse, ResponseMessage, V4Response, V6Trailer};
 pub use stub::{Ndr, RequestStub, ResponseStub};
-pub use verify::{Check, RequestChecks, ResponseChecks, Verifier};
+pub use verify::{Check, OpenedExchange, RequestChecks, ResponseChecks, Verifier};
 pub use version::Version;

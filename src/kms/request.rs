@@ -51,6 +51,18 @@ impl RequestBody {
     /// Bytes in a body.
     pub const LEN: usize = 236;
 
+    /// A MachineName as a client writes it: UTF-16LE, NULs behind it. `None` for a text of more than 63 units.
+    #[must_use]
+    pub fn machine_name_of(text: &str) -> Option<[u8; 128]> {
+        let mut name = [0; 128];
+        let (units, _) = name[..126].as_chunks_mut();
+        let mut free = units.iter_mut();
+        for unit in text.encode_utf16() {
+            *free.next()? = unit.to_le_bytes();
+        }
+        Some(name)
+    }
+
     /// MachineName up to its NUL.
     #[must_use]
     pub fn machine_name_text(&self) -> String {
@@ -129,6 +141,14 @@ mod tests {
         let body = RequestBody::parse(&bytes).unwrap();
         assert_eq!((body.n_policy, body.client_time.0), (0x5352_5150, 0x5b5a_5958_5756_5554));
         assert_eq!(body.encode()[..], bytes);
+    }
+
+    #[test]
+    fn a_machine_name_of_63_units_fits_and_ends_with_a_nul() {
+        let text = "\u{1f5a5}".repeat(31) + "x";
+        let name = RequestBody::machine_name_of(&text).unwrap();
+        assert_eq!((utf16::until_nul(&name), &name[124..]), (text, &[b'x', 0, 0, 0][..]));
+        assert_eq!(RequestBody::machine_name_of(&"x".repeat(64)), None);
     }
 
     #[test]

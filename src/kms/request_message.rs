@@ -211,11 +211,10 @@ impl EncryptedRequest {
 pub(super) fn open(envelope: &[u8; RequestMessage::ENCRYPTED_LEN]) -> (Version, [u8; 256]) {
     let version = Version(u32::from_le_bytes(std::array::from_fn(|i| envelope[i])));
     let mut opened = [0; 256];
-    opened.copy_from_slice(&envelope[4..]);
     // K is what stands in front of the body: a block behind a zero IV.
     match version.major() {
-        5 => V5.cbc_decrypt(&[0; BLOCK], &mut opened),
-        _ => V6.cbc_decrypt(&[0; BLOCK], &mut opened),
+        5 => V5.cbc_decrypt_to(&[0; BLOCK], &envelope[4..], &mut opened),
+        _ => V6.cbc_decrypt_to(&[0; BLOCK], &envelope[4..], &mut opened),
     }
     (version, opened)
 }

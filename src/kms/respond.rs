@@ -288,16 +288,23 @@ impl Responder {
 
     fn answer_v5(&self, request: &[u8], ndr: Ndr, moment: &Moment, out: &mut Vec<u8>) -> Result<(), Refusal> {
         let request = envelope(request)?;
+        let (s, _) = randomness(moment);
+        // What no request changes is encrypted first, and read from where it always stands: a chain of blocks does
+        // nothing but wait, and all until the next comment is done meanwhile.
+        let iv = std::array::from_fn(|i| request[4 + i]);
+        let draft = &self.drafts[1][ndr as usize];
+        let mut message = draft.begin(out);
+        message.put_iv(&iv);
+        let known = draft.known_plain();
+        V5.cbc_encrypt_to(&iv, known, &mut message.bytes[4 + BLOCK..]);
         let (k, asked) = opened(request)?;
         self.judge(&asked, moment)?;
-        let (s, _) = randomness(moment);
-        let iv = std::array::from_fn(|i| request[4 + i]);
-        let mut message = self.drafts[1][ndr as usize].begin(out);
-        message.put_iv(&iv);
         self.put_echo(&mut message, &asked);
         message.put(&rijndael::xor(s, &k)); // XoredSalt
         message.put(&salt::hash(s)); // Hash
-        V5.cbc_encrypt(&iv, &mut message.bytes[4 + BLOCK..]);
+        // The rest of the chain.
+        let (done, plain) = message.bytes.split_at_mut(4 + BLOCK + known.len());
+        V5.cbc_encrypt(done.last_chunk().expect("the IV at least is there"), plain);
         Ok(())
     }
 
@@ -394,6 +401,13 @@ impl Draft {
         stub[..bytes.len()].copy_from_slice(&bytes);
         let head = ndr.response_head();
         Self { stub, len: bytes.len(), message: head, end: head + length, cmid: head + cmid }
+    }
+
+    /// The whole blocks of an encrypted answer's plain text that no request changes.
+    #[inline]
+    fn known_plain(&self) -> &[u8] {
+        let (blocks, _) = self.stub[self.message + 4 + BLOCK..self.cmid].as_chunks::<BLOCK>();
+        blocks.as_flattened()
     }
 
     #[inline]

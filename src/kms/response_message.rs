@@ -227,12 +227,12 @@ impl EncryptedResponse {
             return Err(Error::truncated(layer, "IV", 4, BLOCK, bytes.len() - 4));
         };
         // With a zero IV in front of the IV, R is its plain text.
-        plain.clear();
-        plain.extend_from_slice(cipher_text.as_flattened());
+        let cipher_text = cipher_text.as_flattened();
+        plain.resize(cipher_text.len(), 0);
         if is_v6 {
-            V6.cbc_decrypt(&[0; BLOCK], plain);
+            V6.cbc_decrypt_to(&[0; BLOCK], cipher_text, plain);
         } else {
-            V5.cbc_decrypt(&[0; BLOCK], plain);
+            V5.cbc_decrypt_to(&[0; BLOCK], cipher_text, plain);
         }
         let plain = &plain[BLOCK..];
         let (body, rest) =

@@ -1,9 +1,7 @@
 use std::collections::VecDeque;
 
 use crate::capture::{Endpoint, Stamp};
-use crate::kms::{
-    Ndr, RequestChecks, RequestMessage, RequestStub, ResponseChecks, ResponseMessage, ResponseStub,
-};
+use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseMessage, ResponseStub};
 use crate::rpc::{Association, Header, Outcome as ContextOutcome, PfcFlags, SyntaxId, TransferSyntax};
 use crate::wire::{Endianness, Error, Guid};
 
@@ -293,10 +291,6 @@ impl Calls {
         self.exchanges += 1;
         let answer = answer.map(|answer| answer.read(call.reading.ndr));
         let request = call.record;
-        let checks = match &answer {
-            Some(answer) => answer.check(request.message.as_ref()),
-            None => None,
-        };
         let (stream, client, server) = self.endpoints;
         out(Exchange {
             stream,
@@ -309,7 +303,7 @@ impl Calls {
             ndr_basis: call.reading.basis,
             request: Some(request),
             answer,
-            checks,
+            checks: None,
         });
     }
 
@@ -330,7 +324,6 @@ impl Calls {
         self.exchanges += 1;
         let (call_id, context_id) = (answer.call_id, answer.context_id);
         let answer = answer.read(reading.ndr);
-        let checks = answer.check(None);
         let (stream, client, server) = self.endpoints;
         out(Exchange {
             stream,
@@ -343,7 +336,7 @@ impl Calls {
             ndr_basis: reading.basis,
             request: None,
             answer: Some(answer),
-            checks,
+            checks: None,
         });
     }
 
@@ -423,10 +416,10 @@ impl Call {
                 });
                 if !stub.data.is_empty() {
                     let head = self.reading.ndr.request_head();
-                    let message = RequestMessage::decode(stub.data);
+                    let (message, checks) = RequestChecks::open(stub.data);
                     let error = message.error().map(|error| error.clone().shifted(head));
                     record.error = record.error.take().or(error);
-                    record.checks = RequestChecks::of(&message);
+                    record.checks = checks;
                     record.message = Some(message);
                 }
             }
@@ -465,15 +458,6 @@ impl PartialAnswer {
             Err(stub_error) => error = error.or(Some(stub_error)),
         }
         Answer::Response(Box::new(ResponseRecord { span, bytes, stub: fields, error, message }))
-    }
-}
-
-impl Answer {
-    fn check(&self, request: Option<&RequestMessage>) -> Option<ResponseChecks> {
-        match self {
-            Self::Response(response) => ResponseChecks::of(response.message.as_ref()?, request),
-            Self::Fault(_) => None,
-        }
     }
 }
 

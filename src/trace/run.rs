@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::capture::{CaptureError, CaptureFormat, CaptureReader, Layers, LinkType, NotTcp, Stamp, Streams};
+use crate::kms::Verifier;
 
 use super::tracer::Tracer;
 use super::{Exchange, Notice, NoticeKind, Observer, Outcome};
@@ -125,7 +126,13 @@ fn packets<R: Read>(
     let mut layers = Layers::default();
     let mut numbers = Summary::default();
     let mut failure = None;
-    let mut streams = Streams::new(Tracer { observer, summary, ports: &options.ports, held: 0 });
+    let mut streams = Streams::new(Tracer {
+        observer,
+        summary,
+        ports: &options.ports,
+        held: 0,
+        verifier: Verifier::default(),
+    });
     loop {
         if !streams.handler().observer.wants_more() {
             break;

@@ -1,9 +1,10 @@
 use crate::capture::{Chunk, Direction, End, FlowInfo, Gap, Handler, Stamp};
+use crate::kms::Verifier;
 use crate::rpc::{Association, Body, Framed, Framer, Header, Pdu, PduType, SyntaxId};
 use crate::wire::Error;
 
 use super::calls::{AnswerPdu, Calls, RequestPdu};
-use super::{ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Summary};
+use super::{Answer, ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Summary};
 
 /// Who is told what is in a capture.
 ///
@@ -81,6 +82,8 @@ pub(super) struct Tracer<'a, O> {
     pub(super) ports: &'a [u16],
     /// Bytes of all connections that wait for more.
     pub(super) held: usize,
+    /// One for all connections: they share the keys of a time.
+    pub(super) verifier: Verifier,
 }
 
 /// Bytes of all connections together that wait for more: PDUs that are not whole, requests without their answer.
@@ -152,7 +155,7 @@ impl<O: Observer> Tracer<'_, O> {
             framer.gap(end, &mut |framed| rest.framed(self, flow, direction, framed));
         }
         rest.cut_by_gap = None;
-        rest.calls.finish(&rest.association, &mut |exchange| self.exchange(&exchange));
+        rest.calls.finish(&rest.association, &mut |exchange| self.exchange(exchange));
         rest.calls.dropped += 1;
         self.held += followed.held();
     }
@@ -259,7 +262,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             self.summary.other_connections += 1;
             return;
         }
-        rest.calls.finish(&rest.association, &mut |exchange| self.exchange(&exchange));
+        rest.calls.finish(&rest.association, &mut |exchange| self.exchange(exchange));
         let dropped = rest.calls.dropped + u64::from(rest.association.dropped());
         if dropped > 0 {
             let message = format!("{dropped} calls, answers or contexts were given up to bound memory");
@@ -290,9 +293,16 @@ impl<O: Observer> Handler for Tracer<'_, O> {
 }
 
 impl<O: Observer> Tracer<'_, O> {
-    fn exchange(&mut self, exchange: &Exchange) {
-        self.summary.count(exchange);
-        self.observer.exchange(exchange);
+    /// Verifies the response, and tells of the exchange.
+    fn exchange(&mut self, mut exchange: Exchange) {
+        if let Some(Answer::Response(response)) = &exchange.answer
+            && let Some(message) = &response.message
+        {
+            let request = exchange.request.as_ref().and_then(|request| request.message.as_ref());
+            exchange.checks = self.verifier.verify(message, request);
+        }
+        self.summary.count(&exchange);
+        self.observer.exchange(&exchange);
     }
 
     fn connection(&mut self, record: &ConnectionRecord) {
@@ -441,7 +451,7 @@ impl Connection {
     ) {
         let header = &pdu.header;
         let association = &mut self.association;
-        let out = &mut |exchange: Exchange| tracer.exchange(&exchange);
+        let out = &mut |exchange: Exchange| tracer.exchange(exchange);
         match &pdu.body {
             Body::Bind(bind) => association.bind(header.call_id, bind),
             Body::AlterContext(alter) => association.alter_context(header.call_id, alter),

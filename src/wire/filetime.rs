@@ -10,6 +10,13 @@ pub struct FileTime(pub u64);
 const EPOCH_DIFFERENCE: i128 = 11_644_473_600;
 
 impl FileTime {
+    /// The time so many nanoseconds after 1970-01-01T00:00:00Z (before it, where negative), rounded down to 100 ns;
+    /// `None` where a FILETIME cannot tell it.
+    #[must_use]
+    pub fn from_unix_nanos(nanos: i128) -> Option<Self> {
+        u64::try_from(nanos.div_euclid(100).saturating_add(EPOCH_DIFFERENCE * 10_000_000)).ok().map(Self)
+    }
+
     /// Nanoseconds since 1970-01-01T00:00:00Z; negative before that.
     #[must_use]
     pub fn unix_nanos(self) -> i128 {
@@ -72,6 +79,15 @@ mod tests {
         assert_eq!(FileTime(134_397_673_530_000_001).to_string(), "2026-11-21T20:42:33.0000001Z");
         assert_eq!(FileTime(0).to_string(), "1601-01-01T00:00:00.0000000Z");
         assert_eq!(FileTime(0x019d_b1de_d53e_8000).to_string(), "1970-01-01T00:00:00.0000000Z");
+    }
+
+    #[test]
+    fn a_filetime_is_made_of_the_nanoseconds_since_1970() {
+        let time = FileTime(134_397_673_530_000_001);
+        assert_eq!(FileTime::from_unix_nanos(time.unix_nanos() + 99), Some(time));
+        assert_eq!(FileTime::from_unix_nanos(FileTime(0).unix_nanos()), Some(FileTime(0)));
+        assert_eq!(FileTime::from_unix_nanos(FileTime(0).unix_nanos() - 1), None);
+        assert_eq!(FileTime::from_unix_nanos(i128::from(u64::MAX) * 100), None);
     }
 
     #[test]

@@ -32,8 +32,23 @@ pub(super) fn cbc_encrypt<const K: usize>(cipher: &Rijndael<K>, iv: &Block, bloc
 }
 
 #[inline]
-pub(super) fn cbc_decrypt<const K: usize>(cipher: &Rijndael<K>, iv: &Block, blocks: &mut [Block]) {
-    dispatch!(cbc_decrypt, cipher, iv, blocks)
+pub(super) fn cbc_encrypt_to<const K: usize>(
+    cipher: &Rijndael<K>,
+    iv: &Block,
+    blocks: &[Block],
+    out: &mut [Block],
+) {
+    dispatch!(cbc_encrypt_to, cipher, iv, blocks, out)
+}
+
+#[inline]
+pub(super) fn cbc_decrypt_to<const K: usize>(
+    cipher: &Rijndael<K>,
+    iv: &Block,
+    blocks: &[Block],
+    out: &mut [Block],
+) {
+    dispatch!(cbc_decrypt_to, cipher, iv, blocks, out)
 }
 
 #[inline]

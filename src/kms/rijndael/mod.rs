@@ -95,7 +95,8 @@ impl<const K: usize> Rijndael<K> {
 
     /// Decrypts one block in place.
     pub fn decrypt(&self, block: &mut Block) {
-        self.cbc_decrypt(&[0; BLOCK], block);
+        let cipher_text = *block;
+        self.cbc_decrypt_to(&[0; BLOCK], &cipher_text, block);
     }
 
     /// Cipher block chaining (SP 800-38A 6.2) over whole blocks, in place; bytes behind the last whole block are left
@@ -104,9 +105,14 @@ impl<const K: usize> Rijndael<K> {
         dispatch::cbc_encrypt(self, iv, bytes.as_chunks_mut().0);
     }
 
-    /// The inverse of [`Self::cbc_encrypt`].
-    pub fn cbc_decrypt(&self, iv: &Block, bytes: &mut [u8]) {
-        dispatch::cbc_decrypt(self, iv, bytes.as_chunks_mut().0);
+    /// [`Self::cbc_encrypt`] from one place to another: as many whole blocks as both have.
+    pub fn cbc_encrypt_to(&self, iv: &Block, bytes: &[u8], out: &mut [u8]) {
+        dispatch::cbc_encrypt_to(self, iv, bytes.as_chunks().0, out.as_chunks_mut().0);
+    }
+
+    /// The inverse of [`Self::cbc_encrypt_to`].
+    pub fn cbc_decrypt_to(&self, iv: &Block, bytes: &[u8], out: &mut [u8]) {
+        dispatch::cbc_decrypt_to(self, iv, bytes.as_chunks().0, out.as_chunks_mut().0);
     }
 
     /// CBC-MAC of `N` independent messages, each padded as ISO/IEC 7816-4 does, their blocks interleaved: a chain waits
@@ -252,22 +258,26 @@ mod tests {
 
     /// What the default build does here, and the portable code.
     const WAYS: [(&str, Way); 2] = [
-        ("detected", (dispatch::cbc_encrypt, dispatch::cbc_decrypt)),
-        ("portable", (portable::cbc_encrypt, portable::cbc_decrypt)),
+        ("detected", (dispatch::cbc_encrypt_to, dispatch::cbc_decrypt_to)),
+        ("portable", (portable::cbc_encrypt_to, portable::cbc_decrypt_to)),
     ];
-    type Mode = fn(&Rijndael<11>, &Block, &mut [Block]);
+    type Mode = fn(&Rijndael<11>, &Block, &[Block], &mut [Block]);
     type Way = (Mode, Mode);
+
+    fn made(mode: Mode, cipher: &Rijndael<11>, iv: &Block, blocks: &[Block]) -> Vec<Block> {
+        let mut out = vec![[0xa5; 16]; blocks.len()];
+        mode(cipher, iv, blocks, &mut out);
+        out
+    }
 
     #[test]
     fn aes_128_is_fips_197s() {
         let cipher = Rijndael::aes_128(&block("000102030405060708090a0b0c0d0e0f"));
         let plain = block("00112233445566778899aabbccddeeff");
         for (name, (encrypt, decrypt)) in WAYS {
-            let mut state = [plain];
-            encrypt(&cipher, &[0; 16], &mut state);
-            assert_eq!(state, [block("69c4e0d86a7b0430d8cdb78070b4c55a")], "{name}");
-            decrypt(&cipher, &[0; 16], &mut state);
-            assert_eq!(state, [plain], "{name}");
+            let cipher_text = made(encrypt, &cipher, &[0; 16], &[plain]);
+            assert_eq!(cipher_text, [block("69c4e0d86a7b0430d8cdb78070b4c55a")], "{name}");
+            assert_eq!(made(decrypt, &cipher, &[0; 16], &cipher_text), [plain], "{name}");
         }
     }
 
@@ -280,11 +290,9 @@ mod tests {
         let cipher_text = hex("7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2\
                                73bed6b8e3c1743b7116e69e222295163ff1caa1681fac09120eca307586e1a7");
         for (name, (encrypt, decrypt)) in WAYS {
-            let mut bytes = plain.clone();
-            encrypt(&cipher, &iv, bytes.as_chunks_mut().0);
-            assert_eq!(bytes, cipher_text, "{name}");
-            decrypt(&cipher, &iv, bytes.as_chunks_mut().0);
-            assert_eq!(bytes, plain, "{name}");
+            let (plain, cipher_text) = (plain.as_chunks().0, cipher_text.as_chunks().0);
+            assert_eq!(made(encrypt, &cipher, &iv, plain), cipher_text, "{name}");
+            assert_eq!(made(decrypt, &cipher, &iv, cipher_text), plain, "{name}");
         }
     }
 
@@ -327,11 +335,7 @@ mod tests {
         fn every_way_gives_the_same(key: Block, iv: Block, blocks in prop::collection::vec(any::<Block>(), 0..40)) {
             let cipher = Rijndael::aes_128(&key);
             for mode in [|way: Way| way.0, |way: Way| way.1] {
-                let [detected, portable] = WAYS.map(|(_, way)| {
-                    let mut blocks = blocks.clone();
-                    mode(way)(&cipher, &iv, &mut blocks);
-                    blocks
-                });
+                let [detected, portable] = WAYS.map(|(_, way)| made(mode(way), &cipher, &iv, &blocks));
                 prop_assert_eq!(detected, portable);
             }
         }
@@ -339,9 +343,18 @@ mod tests {
         #[test]
         fn what_is_decrypted_encrypts_back(iv: Block, bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let mut state = bytes.clone();
-            V6.cbc_decrypt(&iv, &mut state);
+            V6.cbc_decrypt_to(&iv, &bytes, &mut state);
             V6.cbc_encrypt(&iv, &mut state);
             prop_assert_eq!(state, bytes);
+        }
+
+        #[test]
+        fn to_another_place_it_is_the_same(iv: Block, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let (mut in_place, mut out, mut portable) = (bytes.clone(), bytes.clone(), bytes.clone());
+            V6.cbc_encrypt(&iv, &mut in_place);
+            V6.cbc_encrypt_to(&iv, &bytes, &mut out);
+            portable::cbc_encrypt(&V6, &iv, portable.as_chunks_mut().0);
+            prop_assert_eq!((&out, &portable), (&in_place, &in_place));
         }
 
         #[test]

@@ -28,29 +28,52 @@ macro_rules! modes {
             }
         }
 
+        /// As many blocks as both have.
         $(#[$attribute])*
-        pub(super) fn cbc_decrypt<const K: usize>(
+        pub(super) fn cbc_encrypt_to<const K: usize>(
             cipher: &$crate::kms::rijndael::Rijndael<K>,
             iv: &[u8; 16],
-            blocks: &mut [[u8; 16]],
+            blocks: &[[u8; 16]],
+            out: &mut [[u8; 16]],
         ) {
-            let chain = load(iv);
-            let (eights, blocks) = blocks.as_chunks_mut();
-            let chain = cbc_decrypt_by::<K, 8>(cipher, chain, eights);
-            let (fours, blocks) = blocks.as_chunks_mut();
-            let chain = cbc_decrypt_by::<K, 4>(cipher, chain, fours);
-            let (ones, _) = blocks.as_chunks_mut();
-            cbc_decrypt_by::<K, 1>(cipher, chain, ones);
+            let first_key = load(&cipher.encrypt[0]);
+            let last_key = xor(load(&cipher.encrypt[K - 1]), first_key);
+            let mut chain = xor(load(iv), first_key);
+            for (block, out) in blocks.iter().zip(out) {
+                [chain] = encrypt(&cipher.encrypt, last_key, [xor(chain, load(block))]);
+                *out = store(xor(chain, first_key));
+            }
+        }
+
+        /// As many blocks as both have.
+        $(#[$attribute])*
+        pub(super) fn cbc_decrypt_to<const K: usize>(
+            cipher: &$crate::kms::rijndael::Rijndael<K>,
+            iv: &[u8; 16],
+            blocks: &[[u8; 16]],
+            out: &mut [[u8; 16]],
+        ) {
+            let count = blocks.len().min(out.len());
+            let (eights, blocks) = blocks[..count].as_chunks();
+            let (eights_out, out) = out[..count].as_chunks_mut();
+            let chain = cbc_decrypt_by::<K, 8>(cipher, load(iv), eights, eights_out);
+            let (fours, blocks) = blocks.as_chunks();
+            let (fours_out, out) = out.as_chunks_mut();
+            let chain = cbc_decrypt_by::<K, 4>(cipher, chain, fours, fours_out);
+            let (ones, _) = blocks.as_chunks();
+            let (ones_out, _) = out.as_chunks_mut();
+            cbc_decrypt_by::<K, 1>(cipher, chain, ones, ones_out);
         }
 
         $(#[$attribute])*
         fn cbc_decrypt_by<const K: usize, const N: usize>(
             cipher: &$crate::kms::rijndael::Rijndael<K>,
             mut chain: Block,
-            groups: &mut [[[u8; 16]; N]],
+            groups: &[[[u8; 16]; N]],
+            out: &mut [[[u8; 16]; N]],
         ) -> Block {
             let first_key = load(&cipher.decrypt[0]);
-            for group in groups {
+            for (group, out) in groups.iter().zip(out) {
                 let (mut cipher_text, mut plain) = ([chain; N], [chain; N]);
                 for i in 0..N {
                     cipher_text[i] = load(&group[i]);
@@ -58,7 +81,7 @@ macro_rules! modes {
                 }
                 let plain = decrypt(&cipher.decrypt, plain);
                 for i in 0..N {
-                    group[i] = store(xor(plain[i], chain));
+                    out[i] = store(xor(plain[i], chain));
                     chain = cipher_text[i];
                 }
             }
