@@ -1,11 +1,9 @@
 //! The keyed hash that closes a version 6 response, under a key that changes about every four hours.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
-
 use crate::wire::FileTime;
 
 use super::rijndael::{BLOCK, Block};
+use super::sha256::{self, Hmac};
 
 /// How far the slots stand apart, in 100 ns: 4.11 hours.
 pub const SLOT: u64 = 0x22_8168_89bd;
@@ -16,7 +14,7 @@ const SLOT_OFFSET: u64 = 0x3156_cd5a_c628_477a;
 /// hours.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    kept: [Option<(u64, Hmac<Sha256>)>; 4],
+    kept: [Option<(u64, Hmac)>; 4],
     oldest: usize,
 }
 
@@ -26,12 +24,10 @@ impl Keys {
     /// front of the HMAC.
     #[must_use]
     pub fn v6(&mut self, client_time: FileTime, slots_away: i8, hashed: &[u8]) -> Block {
-        let mut mac = self.state(slot(client_time, slots_away)).clone();
-        mac.update(hashed);
-        second_half(&mac.finalize().into_bytes().into())
+        second_half(&self.state(slot(client_time, slots_away)).of(hashed))
     }
 
-    fn state(&mut self, slot: u64) -> &Hmac<Sha256> {
+    fn state(&mut self, slot: u64) -> &Hmac {
         let at = self.kept.iter().position(|kept| kept.as_ref().is_some_and(|(of, _)| *of == slot));
         let at = at.unwrap_or_else(|| {
             let at = self.oldest;
@@ -39,10 +35,8 @@ impl Keys {
             self.kept[at] = None;
             at
         });
-        let (_, state) = self.kept[at].get_or_insert_with(|| {
-            let key = second_half(&Sha256::digest(slot.to_le_bytes()).into());
-            (slot, Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
-        });
+        let (_, state) = self.kept[at]
+            .get_or_insert_with(|| (slot, Hmac::new(&second_half(&sha256::digest(&slot.to_le_bytes())))));
         state
     }
 }

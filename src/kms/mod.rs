@@ -32,6 +32,8 @@ pub mod rijndael;
 #[forbid(unsafe_code)]
 pub mod salt;
 #[forbid(unsafe_code)]
+mod sha256;
+#[forbid(unsafe_code)]
 mod stub;
 #[forbid(unsafe_code)]
 mod verify;

@@ -273,14 +273,14 @@ impl Responder {
 
     fn answer_v4(&self, request: &[u8], ndr: Ndr, moment: &Moment, out: &mut Vec<u8>) -> Result<(), Refusal> {
         let request: &[u8; RequestMessage::V4_LEN] = envelope(request)?;
-        let (body, mac) = request.split_at(RequestBody::LEN);
+        let (body, mac) =
+            request.split_first_chunk::<{ RequestBody::LEN }>().expect("it is the envelope's length");
         let asked = RequestBody::parse(body).map_err(Refusal::Truncated)?;
         self.judge(&asked, moment)?;
         let mut message = self.drafts[0][ndr as usize].begin(out);
         self.put_echo(&mut message, &asked);
-        let [own, expected] = self.beginning.v4_and(message.written(), body);
-        message.put(&own);
-        if mac != expected {
+        message.put(&self.beginning.v4(message.written()));
+        if !mac::v4_holds(body, mac.first_chunk().expect("it closes the envelope")) {
             return Err(Refusal::Mac);
         }
         Ok(())

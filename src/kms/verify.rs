@@ -1,5 +1,5 @@
 use super::response_message::Opened;
-use super::rijndael::{self, BLOCK, Block};
+use super::rijndael::{self, BLOCK};
 use super::{RequestBody, RequestMessage, ResponseBody, ResponseMessage, V4Response, hmac, mac, salt};
 
 /// What became of one verification.
@@ -137,22 +137,18 @@ impl Verifier {
                 };
                 out.push(OpenedExchange { request, request_checks: None, response, response_checks });
             }
-            let macs = if bodies.iter().all(|body| body.is_empty()) {
-                [[0; BLOCK]; 2 * BATCH]
-            } else {
-                mac::v4_each(bodies)
+            let macs = match bodies {
+                _ if bodies.iter().all(|body| body.is_empty()) => [[0; BLOCK]; 2 * BATCH],
+                _ => mac::v4_each(bodies),
             };
             for (i, opened) in out[first..].iter_mut().enumerate() {
                 let [asked, answered] = [macs[2 * i], macs[2 * i + 1]];
-                opened.request_checks = RequestChecks::with(&opened.request, asked);
-                if let ResponseMessage::V4(_) = opened.response {
-                    opened.response_checks = ResponseChecks::with(
-                        &mut self.keys,
-                        &opened.response,
-                        Some(&opened.request),
-                        answered,
-                        &[],
-                    );
+                let holds = matches!(&opened.request, RequestMessage::V4(request) if request.mac == asked);
+                opened.request_checks = RequestChecks::with(&opened.request, holds);
+                if let ResponseMessage::V4(response) = &opened.response {
+                    let (holds, request) = (response.mac == answered, Some(&opened.request));
+                    opened.response_checks =
+                        ResponseChecks::with(&mut self.keys, &opened.response, request, holds, &[]);
                 }
             }
         }
@@ -164,11 +160,9 @@ impl Verifier {
         request: Option<&RequestMessage>,
         authenticated: &[u8],
     ) -> Option<ResponseChecks> {
-        let mac = match response {
-            ResponseMessage::V4(_) => mac::v4(authenticated),
-            _ => [0; BLOCK],
-        };
-        ResponseChecks::with(&mut self.keys, response, request, mac, authenticated)
+        let holds =
+            matches!(response, ResponseMessage::V4(response) if mac::v4_holds(authenticated, &response.mac));
+        ResponseChecks::with(&mut self.keys, response, request, holds, authenticated)
     }
 }
 
@@ -192,29 +186,26 @@ impl RequestChecks {
     /// Verifies a request; `None` where its envelope could not be opened.
     #[must_use]
     pub fn of(request: &RequestMessage) -> Option<Self> {
-        match request {
-            RequestMessage::V4(v4) => Self::with(request, mac::v4(&v4.body.encode())),
-            _ => Self::with(request, [0; BLOCK]),
-        }
+        let holds = matches!(request, RequestMessage::V4(v4) if mac::v4_holds(&v4.body.encode(), &v4.mac));
+        Self::with(request, holds)
     }
 
     /// Decrypts, reads and verifies a request: what [`RequestMessage::decode`] and [`Self::of`] give.
     #[must_use]
     pub fn open(bytes: &[u8]) -> (RequestMessage, Option<Self>) {
         let request = RequestMessage::decode(bytes);
-        let checks = match &request {
-            RequestMessage::V4(_) => Self::with(&request, mac::v4(&bytes[..RequestBody::LEN])),
-            _ => Self::with(&request, [0; BLOCK]),
-        };
+        let holds =
+            matches!(&request, RequestMessage::V4(v4) if mac::v4_holds(&bytes[..RequestBody::LEN], &v4.mac));
+        let checks = Self::with(&request, holds);
         (request, checks)
     }
 
-    /// With the MAC that a version 4 request should have.
-    fn with(request: &RequestMessage, mac: Block) -> Option<Self> {
+    /// With what is known of a version 4 request's MAC.
+    fn with(request: &RequestMessage, mac_holds: bool) -> Option<Self> {
         Some(match request {
-            RequestMessage::V4(request) => Self {
+            RequestMessage::V4(_) => Self {
                 version_envelope: Check::NotApplicable,
-                mac: Check::of(mac == request.mac),
+                mac: Check::of(mac_holds),
                 padding: Check::NotApplicable,
             },
             RequestMessage::Encrypted(request) => Self {
@@ -240,12 +231,12 @@ impl ResponseChecks {
         Verifier::default().verify(response, request)
     }
 
-    /// With the MAC that a version 4 response should have, and what a version 6 response's HMAC is about.
+    /// With what is known of a version 4 response's MAC, and what a version 6 response's HMAC is about.
     fn with(
         keys: &mut hmac::Keys,
         response: &ResponseMessage,
         request: Option<&RequestMessage>,
-        mac: Block,
+        mac_holds: bool,
         hashed: &[u8],
     ) -> Option<Self> {
         let body = response.body()?;
@@ -271,9 +262,7 @@ impl ResponseChecks {
             hmac_slot: None,
         };
         match response {
-            ResponseMessage::V4(response) => {
-                checks.mac = Check::of(mac == response.mac);
-            }
+            ResponseMessage::V4(_) => checks.mac = Check::of(mac_holds),
             ResponseMessage::Encrypted(response) => {
                 let asked = match request {
                     Some(RequestMessage::Encrypted(asked)) => Some(asked),

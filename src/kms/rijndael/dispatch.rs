@@ -58,3 +58,8 @@ pub(super) fn cbc_mac<const K: usize, const N: usize>(
 ) -> [Block; N] {
     dispatch!(cbc_mac, cipher, messages)
 }
+
+#[inline]
+pub(super) fn cbc_mac_holds<const K: usize>(cipher: &Rijndael<K>, bytes: &[u8], mac: &Block) -> bool {
+    dispatch!(cbc_mac_holds, cipher, bytes, mac)
+}

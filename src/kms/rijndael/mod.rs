@@ -121,6 +121,14 @@ impl<const K: usize> Rijndael<K> {
     pub fn cbc_mac<const N: usize>(&self, messages: &[Message<'_>; N]) -> [Block; N] {
         dispatch::cbc_mac(self, messages)
     }
+
+    /// Whether this is the [`Self::cbc_mac`] of the message, in half the time that it takes to compute it: from the
+    /// message's front with the cipher, from the MAC backwards with its inverse, and what both come to in the middle is
+    /// the same just where the MAC is right.
+    #[must_use]
+    pub fn cbc_mac_holds(&self, bytes: &[u8], mac: &Block) -> bool {
+        dispatch::cbc_mac_holds(self, bytes, mac)
+    }
 }
 
 impl Message<'_> {
@@ -129,7 +137,7 @@ impl Message<'_> {
     /// Shifted out of the last 16 bytes, where there are as many: what is written byte by byte cannot be read as a
     /// block for a while.
     #[inline]
-    fn last_block(&self) -> Block {
+    pub(super) fn last_block(&self) -> Block {
         let (_, rest) = self.bytes.as_chunks::<BLOCK>();
         let value = match self.bytes.last_chunk() {
             _ if rest.is_empty() => 0,
@@ -365,6 +373,26 @@ mod tests {
             prop_assert_eq!(portable::cbc_mac(&V4, &given), expected);
             prop_assert_eq!(V4.cbc_mac(&[given[0], given[1]]), [expected[0], expected[1]]);
             prop_assert_eq!(V4.cbc_mac(&[given[0]]), [expected[0]]);
+        }
+
+        #[test]
+        fn a_mac_holds_just_where_it_is_the_one_of_the_message(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            bit in 0usize..128,
+            place: prop::sample::Index,
+        ) {
+            let [mac] = V4.cbc_mac(&[Message { chain: &[0; 16], bytes: &bytes }]);
+            let mut wrong = mac;
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            for holds in [dispatch::cbc_mac_holds, portable::cbc_mac_holds] {
+                prop_assert!(holds(&V4, &bytes, &mac));
+                prop_assert!(!holds(&V4, &bytes, &wrong));
+                if !bytes.is_empty() {
+                    let mut changed = bytes.clone();
+                    *place.get_mut(&mut changed) ^= 1 << (bit % 8);
+                    prop_assert!(!holds(&V4, &changed, &mac));
+                }
+            }
         }
 
         #[test]

@@ -97,35 +97,58 @@ macro_rules! modes {
             let last_key = xor(load(&cipher.encrypt[K - 1]), first_key);
             let together = messages.iter().map(|message| message.bytes.len() / 16).min().unwrap_or(0);
             let mut states = [first_key; N];
-            let mut tails: [&[[u8; 16]]; N] = [&[]; N];
-            // The shortest run beside the middle of the others: what was written last is read late, and what is left
-            // at the end is one chain, behind which the processor can look ahead.
+            let mut blocks: [&[[u8; 16]]; N] = [&[]; N];
             for i in 0..N {
-                let (blocks, _) = messages[i].bytes.as_chunks();
-                let (head, tail) = blocks.split_at((blocks.len() - together) / 2);
-                let mut state = xor(load(messages[i].chain), first_key);
-                for block in head {
-                    [state] = encrypt(&cipher.encrypt, last_key, [xor(state, load(block))]);
-                }
-                (states[i], tails[i]) = (state, tail);
+                states[i] = xor(load(messages[i].chain), first_key);
+                blocks[i] = messages[i].bytes.as_chunks().0;
             }
             for at in 0..together {
                 for i in 0..N {
-                    states[i] = xor(states[i], load(&tails[i][at]));
+                    states[i] = xor(states[i], load(&blocks[i][at]));
                 }
                 states = encrypt(&cipher.encrypt, last_key, states);
             }
+            // What some have more than the others.
             for i in 0..N {
-                for block in &tails[i][together..] {
+                for block in &blocks[i][together..] {
                     [states[i]] = encrypt(&cipher.encrypt, last_key, [xor(states[i], load(block))]);
                 }
-                [states[i]] = encrypt(&cipher.encrypt, last_key, [xor(states[i], load(&messages[i].last_block()))]);
+                states[i] = xor(states[i], load(&messages[i].last_block()));
             }
+            states = encrypt(&cipher.encrypt, last_key, states);
             let mut macs = [[0; 16]; N];
             for i in 0..N {
                 macs[i] = store(xor(states[i], first_key));
             }
             macs
+        }
+
+        $(#[$attribute])*
+        pub(super) fn cbc_mac_holds<const K: usize>(
+            cipher: &$crate::kms::rijndael::Rijndael<K>,
+            bytes: &[u8],
+            mac: &[u8; 16],
+        ) -> bool {
+            let first_key = load(&cipher.encrypt[0]);
+            let last_key = xor(load(&cipher.encrypt[K - 1]), first_key);
+            let message = $crate::kms::rijndael::Message { chain: &[0; 16], bytes };
+            let (blocks, _) = bytes.as_chunks();
+            let (front, back) = blocks.split_at(blocks.len().div_ceil(2));
+            // What the last block was added to, and from there on backwards.
+            let inverse_key = load(&cipher.decrypt[0]);
+            let [mut behind] = decrypt(&cipher.decrypt, [xor(load(mac), inverse_key)]);
+            behind = xor(behind, load(&message.last_block()));
+            let mut state = xor(load(message.chain), first_key);
+            let together = back.len();
+            for (block, block_behind) in front.iter().zip(back.iter().rev()) {
+                [state] = encrypt(&cipher.encrypt, last_key, [xor(state, load(block))]);
+                [behind] = decrypt(&cipher.decrypt, [xor(behind, inverse_key)]);
+                behind = xor(behind, load(block_behind));
+            }
+            for block in &front[together..] {
+                [state] = encrypt(&cipher.encrypt, last_key, [xor(state, load(block))]);
+            }
+            store(xor(state, first_key)) == store(behind)
         }
     };
 }
