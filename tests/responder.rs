@@ -209,6 +209,9 @@ fn each_fault_of_a_request_is_told_apart_and_gets_the_hresult_of_a_host() {
         v4.mac[15] ^= 0x80;
     }
     assert_eq!(refused(&wrong_mac.encode()), Refusal::Mac);
+    // What is wrong with the message comes before what is wrong with what it says.
+    let (refusal, _) = ask(&stub(&wrong_mac.encode()), Policy::default(), FileTime(0));
+    assert_eq!(refusal, Refusal::Mac);
     if let RequestMessage::Encrypted(v6) = &mut wrong_padding {
         v6.padding[1] = 5;
     }
@@ -226,6 +229,7 @@ fn each_fault_of_a_request_is_told_apart_and_gets_the_hresult_of_a_host() {
         let (refusal, _) = ask(&stub(&v6.encode()), Policy::default(), FileTime(far));
         assert_eq!(refusal, Refusal::ClockSkew(Policy::FOUR_HOURS + 1));
         assert_eq!(refusal.hresult(), 0xc004_f06c);
+        assert_eq!(refusal.to_string(), "the clocks are 14400.0000001 s apart");
     }
 }
 

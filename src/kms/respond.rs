@@ -2,7 +2,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::wire::{Endianness, Error, FileTime, Guid};
+use crate::wire::{Endianness, Error, FileTime, Guid, Hex};
 
 use super::request_message::open;
 use super::rijndael::{self, BLOCK, Block, V5, V6};
@@ -205,6 +205,27 @@ impl Refusal {
     }
 }
 
+/// One lower-case line.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated(error) => error.fmt(f),
+            Self::Counts(size, count) => write!(f, "requestSize is {size}, the maximum count {count}"),
+            Self::Version(version) => write!(f, "no envelope is known for version {version}"),
+            Self::Length(needed, got) => write!(f, "the message takes {needed} bytes, got {got}"),
+            Self::VersionMismatch(outer, inner) => {
+                write!(f, "version {outer} holds a body of version {inner}")
+            }
+            Self::Mac => f.write_str("the MAC is not that of the body"),
+            Self::Padding(padding) => write!(f, "the padding is {}, not 04040404", Hex(padding)),
+            Self::Product(kms_id) => write!(f, "no key for the KMSID {kms_id}"),
+            Self::ClockSkew(skew) => {
+                write!(f, "the clocks are {}.{:07} s apart", skew / 10_000_000, skew % 10_000_000)
+            }
+        }
+    }
+}
+
 impl Responder {
     /// Bytes of the longest stub that [`Self::respond`] writes.
     pub const STUB_LEN: usize = 24 + MESSAGE_MAX + 4;
@@ -276,14 +297,13 @@ impl Responder {
         let (body, mac) =
             request.split_first_chunk::<{ RequestBody::LEN }>().expect("it is the envelope's length");
         let asked = RequestBody::parse(body).map_err(Refusal::Truncated)?;
-        self.judge(&asked, moment)?;
         let mut message = self.drafts[0][ndr as usize].begin(out);
         self.put_echo(&mut message, &asked);
         message.put(&self.beginning.v4(message.written()));
         if !mac::v4_holds(body, mac.first_chunk().expect("it closes the envelope")) {
             return Err(Refusal::Mac);
         }
-        Ok(())
+        self.judge(&asked, moment)
     }
 
     fn answer_v5(&self, request: &[u8], ndr: Ndr, moment: &Moment, out: &mut Vec<u8>) -> Result<(), Refusal> {
