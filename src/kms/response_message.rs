@@ -68,7 +68,7 @@ pub struct V6Trailer {
     pub hwid: [u8; 8],
     /// XoredIVs: K, the request's decrypted IV.
     pub xored_ivs: [u8; BLOCK],
-    /// [`super::hmac::v6`] of all in front of it.
+    /// [`super::hmac::Keys::v6`] of all in front of it.
     pub hmac: [u8; BLOCK],
 }
 
