@@ -6,7 +6,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use volact::kms::{
-    Check, HostIdentity, Moment, Policy, Refusal, Reply, RequestMessage, Responder, ResponseMessage, rijndael,
+    Check, HostIdentity, Moment, Ndr, Policy, Refusal, Reply, RequestBody, RequestMessage, RequestStub,
+    Responder, ResponseMessage, ResponseStub, Verifier, Version, rijndael,
 };
 use volact::trace::{Answer, Exchange, Outcome, RequestRecord, ResponseRecord};
 use volact::wire::{Endianness, FileTime};
@@ -155,7 +156,6 @@ fn what_hosts_were_recorded_to_refuse_is_refused_in_the_same_bytes() {
 
 #[test]
 fn each_fault_of_a_request_is_told_apart_and_gets_the_hresult_of_a_host() {
-    use volact::kms::{Ndr, RequestStub};
     use volact::wire::Guid;
 
     let decoded = support::decode("vlmcs_vlmcsd_v6_default.pcap");
@@ -201,7 +201,7 @@ fn each_fault_of_a_request_is_told_apart_and_gets_the_hresult_of_a_host() {
     assert_eq!(refused(&v6.encode()[..259]), Refusal::Length(260, 259));
     assert_eq!(refused(&[&v6.encode()[..], &[0]].concat()), Refusal::Length(260, 261));
     assert_eq!(refused(&v4.encode()[..251]), Refusal::Length(252, 251));
-    let seven = volact::kms::Version(7 << 16);
+    let seven = Version(7 << 16);
     assert_eq!(refused(&[&seven.0.to_le_bytes()[..], &[0; 256]].concat()), Refusal::Version(seven));
 
     let (mut wrong_mac, mut wrong_padding, mut wrong_version) = (v4.clone(), v6.clone(), v6.clone());
@@ -217,9 +217,9 @@ fn each_fault_of_a_request_is_told_apart_and_gets_the_hresult_of_a_host() {
     }
     assert_eq!(refused(&wrong_padding.encode()), Refusal::Padding([4, 5, 4, 4]));
     if let RequestMessage::Encrypted(v6) = &mut wrong_version {
-        v6.body.version = volact::kms::Version::V5;
+        v6.body.version = Version::V5;
     }
-    let (six, five) = (volact::kms::Version::V6, volact::kms::Version::V5);
+    let (six, five) = (Version::V6, Version::V5);
     assert_eq!(refused(&wrong_version.encode()), Refusal::VersionMismatch(six, five));
 
     let keyless = Policy { products: Some(vec![Guid::NIL]), ..Policy::default() };
@@ -231,6 +231,52 @@ fn each_fault_of_a_request_is_told_apart_and_gets_the_hresult_of_a_host() {
         assert_eq!(refusal.hresult(), 0xc004_f06c);
         assert_eq!(refusal.to_string(), "the clocks are 14400.0000001 s apart");
     }
+}
+
+#[test]
+fn an_answer_is_right_whatever_the_length_of_the_epid() {
+    let decoded = support::decode("vlmcs_vlmcsd_v4_default.pcap");
+    let (request, response) = pair(&decoded.exchanges[0]).unwrap();
+    let asked = request.message.as_ref().unwrap().body().unwrap().clone();
+    let Some(ResponseMessage::V4(recorded)) = &response.message else { panic!("it is a version 4 response") };
+    let with_epid = |size: usize| {
+        let mut epid: Vec<u8> = [b'7', 0].repeat(size / 2);
+        epid[size - 2] = 0;
+        let mut response = recorded.clone();
+        response.body.epid = epid.into();
+        HostIdentity::recorded(&ResponseMessage::V4(response))
+    };
+    assert_eq!(with_epid(130), None, "no host's ePID is that long");
+    let moment = Moment { now: asked.client_time, random: [3; 32] };
+    let mut longest = 0;
+    for size in (2..=128).step_by(2) {
+        let mut host = Responder::new(with_epid(size).unwrap(), Policy::default());
+        for (version, ndr) in [Version::V4, Version::V5, Version::V6]
+            .into_iter()
+            .flat_map(|version| [Ndr::Ndr32, Ndr::Ndr64].map(|ndr| (version, ndr)))
+        {
+            let place = format!("{size} bytes, {version}, {ndr}");
+            let body = RequestBody { version, ..asked.clone() };
+            let request = RequestMessage::new(body, [9; 16]);
+            let stub = RequestStub::of(&request.encode(), ndr).encode(Endianness::Little);
+            let mut out = Vec::new();
+            let reply = host.respond(&stub, ndr, Endianness::Little, &moment, &mut out);
+            assert_eq!(reply, Reply::Answered, "{place}");
+            longest = longest.max(out.len());
+            let answer = ResponseStub::parse(&out, ndr, Endianness::Little).unwrap();
+            let (opened, checks) = Verifier::default().open(answer.data, Some(&request));
+            assert_eq!(opened.body().unwrap().pid_size(), size, "{place}");
+            assert_eq!(opened.expected_len(), Some(answer.data.len()), "{place}");
+            let failed: Vec<_> =
+                checks.unwrap().by_name().into_iter().filter(|(_, check)| *check == Check::Fail).collect();
+            assert!(failed.is_empty(), "{place}: {failed:?}");
+        }
+    }
+    assert_eq!(
+        longest,
+        Responder::STUB_LEN,
+        "the longest answer takes just what a caller should have to spare"
+    );
 }
 
 #[test]
