@@ -562,7 +562,7 @@ impl Read for Slow<'_> {
 /// stands so far.
 pub fn streams(data: &[u8]) {
     let mut sent: [Vec<(u64, u64)>; 2] = Default::default();
-    let mut streams = Streams::new(Tiles::default());
+    let mut streams = Streams::new(Tiles::default(), &[1688]);
     let mut payload = Vec::new();
     push(&mut streams, 0, Direction::ToServer, 0, &[], TcpFlags { syn: true, ..TcpFlags::default() });
     push(
@@ -577,7 +577,12 @@ pub fn streams(data: &[u8]) {
     for (i, raw) in data.as_chunks::<4>().0.iter().enumerate() {
         let [kind, length, low, high] = *raw;
         let direction = if kind & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
-        let flags = TcpFlags { syn: false, ack: kind & 2 != 0, fin: kind & 4 != 0, rst: kind & 0xf8 == 0xf8 };
+        let flags = TcpFlags {
+            ack: kind & 2 != 0,
+            fin: kind & 4 != 0,
+            rst: kind & 0xf8 == 0xf8,
+            ..TcpFlags::default()
+        };
         let distance = i64::from(i16::from_le_bytes([low, high]));
         let start =
             u64::try_from((furthest[direction as usize] + distance).max(0)).expect("it is not negative");
@@ -652,10 +657,6 @@ struct Tiles {
 
 impl Handler for Tiles {
     type State = ();
-
-    fn is_server_port(&self, port: u16) -> bool {
-        port == 1688
-    }
 
     fn open(&mut self, _: &FlowInfo) {
         assert!(!self.is_closed);

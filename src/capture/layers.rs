@@ -40,6 +40,7 @@ pub struct TcpFlags {
     pub ack: bool,
     pub fin: bool,
     pub rst: bool,
+    pub urg: bool,
 }
 
 /// Why a packet holds no segment.
@@ -292,7 +293,13 @@ fn tcp<'a>(addresses: (IpAddr, IpAddr), rest: Rest<'a>) -> Result<Segment<'a>, N
         destination: Endpoint { address: addresses.1, port: header.destination_port() },
         sequence: header.sequence_number(),
         acknowledgment: header.acknowledgment_number(),
-        flags: TcpFlags { syn: header.syn(), ack: header.ack(), fin: header.fin(), rst: header.rst() },
+        flags: TcpFlags {
+            syn: header.syn(),
+            ack: header.ack(),
+            fin: header.fin(),
+            rst: header.rst(),
+            urg: header.urg(),
+        },
         payload: payload.bytes,
         payload_length: u32::try_from(length).unwrap_or(u32::MAX),
     })

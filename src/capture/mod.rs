@@ -8,17 +8,22 @@
 
 mod error;
 mod file;
+mod flow;
 mod fragments;
 mod input;
 mod layers;
 mod link;
 mod reassembly;
-mod tcp;
+mod streams;
+mod table;
 mod window;
 
 pub use error::CaptureError;
 pub use file::{CaptureFormat, CaptureReader, Packet};
+pub use flow::{Chunk, Conflict, Direction, End, Endpoint, FlowInfo, Gap, Stamp};
 pub use input::{expand, open};
 pub use layers::{Layers, NotTcp, Segment, TcpFlags};
 pub use link::LinkType;
-pub use tcp::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Handler, Stamp, Streams};
+pub(crate) use streams::{Flows, SHARDS, shard_of};
+pub use streams::{Handler, Streams};
+pub(crate) use table::{FlowTable, Opened, Steps};

@@ -42,6 +42,8 @@ pub enum NoticeKind {
     UnknownLinkType,
     /// Bytes of a stream are not in the capture.
     StreamGap,
+    /// Bytes of a stream came again and were others.
+    OverlapConflict,
     /// A PDU's end is missing, because its stream ends.
     PduCut,
     /// Bytes of a stream are no DCE/RPC.
@@ -64,6 +66,7 @@ impl NoticeKind {
             Self::DamagedFile => "damaged-file",
             Self::UnknownLinkType => "unknown-link-type",
             Self::StreamGap => "stream-gap",
+            Self::OverlapConflict => "overlap-conflict",
             Self::PduCut => "pdu-cut",
             Self::NotRpc => "not-rpc",
             Self::MalformedPdu => "malformed-pdu",

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use crate::capture::{CaptureError, CaptureFormat, CaptureReader, Layers, LinkType, NotTcp, Stamp, Streams};
-use crate::kms::Verifier;
+use crate::capture::{
+    CaptureError, CaptureFormat, CaptureReader, FlowTable, Flows, Layers, LinkType, NotTcp, Stamp, Steps,
+};
 
 use super::tracer::Tracer;
 use super::{Exchange, Notice, NoticeKind, Observer, Outcome};
@@ -81,6 +82,62 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Adds what was counted elsewhere in the same capture.
+    pub(super) fn add(&mut self, other: &Self) {
+        let Self {
+            packets,
+            bytes,
+            segments,
+            not_ip,
+            other_protocols,
+            fragments,
+            incomplete_datagrams,
+            cut_headers,
+            unknown_links,
+            connections,
+            other_connections,
+            pdus,
+            exchanges,
+            answered,
+            refused,
+            faults,
+            unreadable,
+            unanswered,
+            failed_checks,
+            late_bytes,
+            evicted_connections,
+            notices,
+        } = other;
+        for (own, other) in [
+            (&mut self.packets, packets),
+            (&mut self.bytes, bytes),
+            (&mut self.segments, segments),
+            (&mut self.not_ip, not_ip),
+            (&mut self.other_protocols, other_protocols),
+            (&mut self.fragments, fragments),
+            (&mut self.incomplete_datagrams, incomplete_datagrams),
+            (&mut self.cut_headers, cut_headers),
+            (&mut self.connections, connections),
+            (&mut self.other_connections, other_connections),
+            (&mut self.pdus, pdus),
+            (&mut self.exchanges, exchanges),
+            (&mut self.answered, answered),
+            (&mut self.refused, refused),
+            (&mut self.faults, faults),
+            (&mut self.unreadable, unreadable),
+            (&mut self.unanswered, unanswered),
+            (&mut self.failed_checks, failed_checks),
+            (&mut self.late_bytes, late_bytes),
+            (&mut self.evicted_connections, evicted_connections),
+            (&mut self.notices, notices),
+        ] {
+            *own += other;
+        }
+        for (&link, count) in unknown_links {
+            *self.unknown_links.entry(link).or_default() += count;
+        }
+    }
+
     pub(super) fn count(&mut self, exchange: &Exchange) {
         self.exchanges += 1;
         match exchange.outcome() {
@@ -102,41 +159,54 @@ impl Summary {
 /// Nothing is an error here: a file that cannot be read (any further) is a [`Notice`] with its place, and everything
 /// in front of that place is told.
 pub fn trace(name: &str, reader: impl Read, options: &Options, observer: &mut impl Observer) -> Summary {
-    let mut summary = Summary::default();
-    match CaptureReader::new(reader) {
+    let summary = match CaptureReader::new(reader) {
         Ok(mut capture) => {
             observer.file(&FileRecord { name, format: capture.format() });
-            packets(&mut capture, options, observer, &mut summary);
+            let mut flows = Flows::new(Tracer::new(&mut *observer, &options.ports));
+            let read = read_packets(&mut capture, options, &mut flows);
+            let mut summary = flows.handler.summary;
+            summary.add(&read);
+            summary
         }
         Err(error) => {
-            summary.notices += 1;
             observer.notice(&file_notice(&error));
+            Summary { notices: 1, ..Summary::default() }
         }
-    }
+    };
     observer.summary(&summary);
     summary
 }
 
-fn packets<R: Read>(
+/// Who takes what the packets of a capture hold: connections, and complaints about packets.
+pub(super) trait Taker: Steps {
+    /// Takes a complaint.
+    fn notice(&mut self, notice: Notice);
+
+    /// False once nothing more need be read.
+    fn wants_more(&self) -> bool;
+}
+
+impl<O: Observer> Taker for Flows<Tracer<O>> {
+    fn notice(&mut self, notice: Notice) {
+        self.handler.notice(&notice);
+    }
+
+    fn wants_more(&self) -> bool {
+        self.handler.observer.wants_more()
+    }
+}
+
+/// Reads all packets, hands their segments to `taker`, and returns what is counted on the way.
+pub(super) fn read_packets<R: Read>(
     capture: &mut CaptureReader<R>,
     options: &Options,
-    observer: &mut impl Observer,
-    summary: &mut Summary,
-) {
+    taker: &mut impl Taker,
+) -> Summary {
     let mut layers = Layers::default();
     let mut numbers = Summary::default();
+    let mut table = FlowTable::new(&options.ports);
     let mut failure = None;
-    let mut streams = Streams::new(Tracer {
-        observer,
-        summary,
-        ports: &options.ports,
-        held: 0,
-        verifier: Verifier::default(),
-    });
-    loop {
-        if !streams.handler().observer.wants_more() {
-            break;
-        }
+    while taker.wants_more() {
         let packet = match capture.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,
@@ -150,7 +220,7 @@ fn packets<R: Read>(
         match layers.segment(&packet) {
             Ok(segment) => {
                 numbers.segments += 1;
-                streams.push(&segment, stamp);
+                table.push(&segment, stamp, taker);
             }
             Err(NotTcp::NotIp) => numbers.not_ip += 1,
             Err(NotTcp::OtherProtocol(_)) => numbers.other_protocols += 1,
@@ -160,42 +230,26 @@ fn packets<R: Read>(
                 let count = numbers.unknown_links.entry(link.0).or_default();
                 *count += 1;
                 if *count == 1 {
-                    let notice = unknown_link(link, packet.frame);
-                    let tracer = streams.handler();
-                    tracer.summary.notices += 1;
-                    tracer.observer.notice(&notice);
+                    taker.notice(unknown_link(link, packet.frame));
                 }
             }
         }
     }
-    let late_bytes = streams.late_bytes();
-    let evicted_connections = streams.evicted();
-    let tracer = streams.finish();
-    let (pending, given_up) = layers.incomplete_datagrams();
+    table.finish(taker);
     if let Some(error) = failure {
-        tracer.summary.notices += 1;
-        tracer.observer.notice(&file_notice(&error));
+        taker.notice(file_notice(&error));
     }
     let skipped = capture.skipped_blocks();
     if skipped > 0 {
-        tracer.summary.notices += 1;
         let message = format!("{skipped} pcapng blocks could not be read and were passed over");
-        tracer.observer.notice(&Notice::new(NoticeKind::DamagedFile, message));
+        taker.notice(Notice::new(NoticeKind::DamagedFile, message));
     }
-    *tracer.summary = Summary {
-        packets: numbers.packets,
-        bytes: capture.offset(),
-        segments: numbers.segments,
-        not_ip: numbers.not_ip,
-        other_protocols: numbers.other_protocols,
-        fragments: numbers.fragments,
-        incomplete_datagrams: pending as u64 + given_up,
-        cut_headers: numbers.cut_headers,
-        unknown_links: numbers.unknown_links,
-        late_bytes,
-        evicted_connections,
-        ..std::mem::take(tracer.summary)
-    };
+    let (pending, given_up) = layers.incomplete_datagrams();
+    numbers.bytes = capture.offset();
+    numbers.incomplete_datagrams = pending as u64 + given_up;
+    numbers.late_bytes = table.late_bytes();
+    numbers.evicted_connections = table.evicted();
+    numbers
 }
 
 fn unknown_link(link: LinkType, frame: u64) -> Notice {

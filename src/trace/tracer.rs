@@ -1,7 +1,7 @@
-use crate::capture::{Chunk, Direction, End, FlowInfo, Gap, Handler, Stamp};
+use crate::capture::{Chunk, Conflict, Direction, End, FlowInfo, Gap, Handler, SHARDS, Stamp, shard_of};
 use crate::kms::Verifier;
 use crate::rpc::{Association, Body, Framed, Framer, Header, Pdu, PduType, SyntaxId};
-use crate::wire::Error;
+use crate::wire::{Error, Hex};
 
 use super::calls::{AnswerPdu, Calls, RequestPdu};
 use super::{Answer, ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Summary};
@@ -26,6 +26,36 @@ pub trait Observer {
     /// False once nothing more need be told (nobody reads on): the file is not read any further.
     fn wants_more(&self) -> bool {
         true
+    }
+}
+
+impl<O: Observer> Observer for &mut O {
+    fn file(&mut self, file: &FileRecord<'_>) {
+        (**self).file(file);
+    }
+
+    fn pdu(&mut self, pdu: &PduRecord<'_>) {
+        (**self).pdu(pdu);
+    }
+
+    fn exchange(&mut self, exchange: &Exchange) {
+        (**self).exchange(exchange);
+    }
+
+    fn connection(&mut self, connection: &ConnectionRecord) {
+        (**self).connection(connection);
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        (**self).notice(notice);
+    }
+
+    fn summary(&mut self, summary: &Summary) {
+        (**self).summary(summary);
+    }
+
+    fn wants_more(&self) -> bool {
+        (**self).wants_more()
     }
 }
 
@@ -75,19 +105,23 @@ pub enum PduContent<'a> {
 }
 
 /// Makes exchanges of streams.
-pub(super) struct Tracer<'a, O> {
-    pub(super) observer: &'a mut O,
-    pub(super) summary: &'a mut Summary,
+pub(super) struct Tracer<O> {
+    pub(super) observer: O,
+    pub(super) summary: Summary,
     /// The ports on which volume activation is expected.
-    pub(super) ports: &'a [u16],
-    /// Bytes of all connections that wait for more.
-    pub(super) held: usize,
+    ports: Vec<u16>,
+    /// Bytes of all connections of a shard that wait for more.
+    held: [usize; SHARDS],
     /// One for all connections: they share the keys of a time.
-    pub(super) verifier: Verifier,
+    verifier: Verifier,
 }
 
-/// Bytes of all connections together that wait for more: PDUs that are not whole, requests without their answer.
-const MAX_HELD: usize = 32 << 20;
+/// Bytes of all connections of a shard together that wait for more: PDUs that are not whole, requests without their
+/// answer.
+const MAX_HELD: usize = 4 << 20;
+
+/// Overlaps with other bytes of a connection that are told one by one.
+const MAX_CONFLICTS: u64 = 16;
 
 /// What is kept of a connection.
 pub(super) enum State {
@@ -127,7 +161,17 @@ impl Followed {
     }
 }
 
-impl<O: Observer> Tracer<'_, O> {
+impl<O: Observer> Tracer<O> {
+    pub(super) fn new(observer: O, ports: &[u16]) -> Self {
+        Self {
+            observer,
+            summary: Summary::default(),
+            ports: ports.to_vec(),
+            held: [0; SHARDS],
+            verifier: Verifier::default(),
+        }
+    }
+
     fn is_kms_port(&self, flow: &FlowInfo) -> bool {
         self.ports.contains(&flow.server.port) || self.ports.contains(&flow.client.port)
     }
@@ -148,7 +192,8 @@ impl<O: Observer> Tracer<'_, O> {
 
     /// Lets go of all that a connection holds: it is the one that takes more than there is.
     fn give_up(&mut self, flow: &FlowInfo, followed: &mut Followed) {
-        self.held -= followed.held();
+        let shard = shard_of(flow.stream);
+        self.held[shard] -= followed.held();
         let Followed { framers, rest } = followed;
         for (framer, direction) in framers.iter_mut().zip([Direction::ToServer, Direction::ToClient]) {
             let end = framer.end();
@@ -157,21 +202,17 @@ impl<O: Observer> Tracer<'_, O> {
         rest.cut_by_gap = None;
         rest.calls.finish(&rest.association, &mut |exchange| self.exchange(exchange));
         rest.calls.dropped += 1;
-        self.held += followed.held();
+        self.held[shard] += followed.held();
     }
 
-    fn notice(&mut self, notice: &Notice) {
+    pub(super) fn notice(&mut self, notice: &Notice) {
         self.summary.notices += 1;
         self.observer.notice(notice);
     }
 }
 
-impl<O: Observer> Handler for Tracer<'_, O> {
+impl<O: Observer> Handler for Tracer<O> {
     type State = State;
-
-    fn is_server_port(&self, port: u16) -> bool {
-        self.ports.contains(&port)
-    }
 
     fn open(&mut self, _: &FlowInfo) -> State {
         State::Fresh
@@ -188,12 +229,13 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             rest.framed(self, flow, direction, framed);
         });
         let is_dismissed = rest.is_dismissed;
-        self.held = self.held + followed.held() - held;
-        if self.held > MAX_HELD {
+        let shard = shard_of(flow.stream);
+        self.held[shard] = self.held[shard] + followed.held() - held;
+        if self.held[shard] > MAX_HELD {
             self.give_up(flow, followed);
         }
         if is_dismissed {
-            self.held -= followed.held();
+            self.held[shard] -= followed.held();
             *state = State::Ignored;
         }
     }
@@ -203,7 +245,8 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             *state = self.first_bytes(flow, false);
         }
         let State::Followed(followed) = state else { return };
-        self.held -= followed.held();
+        let shard = shard_of(flow.stream);
+        self.held[shard] -= followed.held();
         let Followed { framers, rest } = &mut **followed;
         rest.has_gaps = true;
         let length = gap.to - gap.from;
@@ -225,7 +268,36 @@ impl<O: Observer> Handler for Tracer<'_, O> {
             got: Some(0),
             ..Notice::new(NoticeKind::StreamGap, format!("gap: {length} bytes are {why}{cut}"))
         });
-        self.held += followed.held();
+        self.held[shard] += followed.held();
+    }
+
+    fn conflict(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, conflict: Conflict<'_>) {
+        if flow.conflicts[direction as usize] > MAX_CONFLICTS || !matches!(state, State::Followed(_)) {
+            return;
+        }
+        let Conflict { offset, length, kept, other, stamp } = conflict;
+        let last = if flow.conflicts[direction as usize] == MAX_CONFLICTS {
+            "; more of them in this direction are counted, not told"
+        } else {
+            ""
+        };
+        let (kept, other) = (Hex(kept), Hex(other));
+        self.notice(&Notice {
+            frame: Some(stamp.frame),
+            stream: Some(flow.stream),
+            direction: Some(direction),
+            stream_offset: Some(offset),
+            needed: None,
+            got: Some(length),
+            ..Notice::new(
+                NoticeKind::OverlapConflict,
+                format!("overlap: {length} bytes came again and differ: kept {kept}, not {other}{last}"),
+            )
+        });
+    }
+
+    fn wants(&self, state: &State) -> bool {
+        !matches!(state, State::Ignored)
     }
 
     fn close(&mut self, flow: &FlowInfo, state: State, end: End) {
@@ -253,7 +325,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
                 return;
             }
         };
-        self.held -= followed.held();
+        self.held[shard_of(flow.stream)] -= followed.held();
         let Followed { framers, rest } = &mut *followed;
         for (framer, direction) in framers.iter_mut().zip([Direction::ToServer, Direction::ToClient]) {
             framer.finish(&mut |framed| rest.framed(self, flow, direction, framed));
@@ -292,7 +364,7 @@ impl<O: Observer> Handler for Tracer<'_, O> {
     }
 }
 
-impl<O: Observer> Tracer<'_, O> {
+impl<O: Observer> Tracer<O> {
     /// Verifies the response, and tells of the exchange.
     fn exchange(&mut self, mut exchange: Exchange) {
         if let Some(Answer::Response(response)) = &exchange.answer
@@ -330,7 +402,7 @@ impl Connection {
 
     fn framed<O: Observer>(
         &mut self,
-        tracer: &mut Tracer<'_, O>,
+        tracer: &mut Tracer<O>,
         flow: &FlowInfo,
         direction: Direction,
         framed: Framed<'_, Stamp>,
@@ -444,7 +516,7 @@ impl Connection {
 
     fn pdu<O: Observer>(
         &mut self,
-        tracer: &mut Tracer<'_, O>,
+        tracer: &mut Tracer<O>,
         pdu: &Pdu<'_>,
         error: Option<&Error>,
         stamps: (Stamp, Stamp),
@@ -504,7 +576,7 @@ impl Connection {
     }
 }
 
-impl<O: Observer> Tracer<'_, O> {
+impl<O: Observer> Tracer<O> {
     fn pdu(&mut self, record: &PduRecord<'_>) {
         if matches!(record.content, PduContent::Whole { .. }) {
             self.summary.pdus += 1;

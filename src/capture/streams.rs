@@ -1,159 +1,12 @@
-use std::collections::VecDeque;
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-
-use lru::LruCache;
-
 use super::Segment;
+use super::flow::{Chunk, Conflict, Direction, End, FlowInfo, Gap, Stamp};
 use super::reassembly::{self, Reassembly};
-
-/// One side of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Endpoint {
-    /// IP address.
-    pub address: IpAddr,
-    /// TCP port.
-    pub port: u16,
-}
-
-/// `127.0.0.1:1688`, `[::1]:1688`.
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::new(self.address, self.port).fmt(f)
-    }
-}
-
-/// The packet that brought something: its number in the file, and its time in nanoseconds since 1970.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stamp {
-    /// Number of the packet, from 1; of the last one of a datagram that came in fragments.
-    pub frame: u64,
-    /// When it was captured.
-    pub time: Option<i64>,
-}
-
-/// The two directions of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Direction {
-    /// From the client.
-    ToServer,
-    /// From the server.
-    ToClient,
-}
-
-impl Direction {
-    /// `c2s` or `s2c`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ToServer => "c2s",
-            Self::ToClient => "s2c",
-        }
-    }
-
-    /// The other one.
-    #[must_use]
-    pub fn opposite(self) -> Self {
-        match self {
-            Self::ToServer => Self::ToClient,
-            Self::ToClient => Self::ToServer,
-        }
-    }
-}
-
-/// Bytes of one direction, in order.
-#[derive(Clone, Copy, Debug)]
-pub struct Chunk<'a> {
-    /// Offset of the first byte in its direction's stream.
-    pub offset: u64,
-    /// The bytes.
-    pub bytes: &'a [u8],
-    /// The packet that brought them.
-    pub stamp: Stamp,
-}
-
-/// Bytes of one direction that are not in the capture.
-#[derive(Clone, Copy, Debug)]
-pub struct Gap {
-    /// Offset of the first of them in its direction's stream.
-    pub from: u64,
-    /// Offset behind the last of them.
-    pub to: u64,
-    /// The packet that shows it.
-    pub stamp: Stamp,
-    /// True where the packet was captured, but not all of it.
-    pub by_snap_length: bool,
-}
-
-/// What is known of a connection.
-#[derive(Clone, Debug)]
-pub struct FlowInfo {
-    /// Number of the connection in its file, from 0, in the order of their first packets.
-    pub stream: u64,
-    /// Who sent the SYN; without one, the side with the other port than a server's, or with the higher port.
-    pub client: Endpoint,
-    /// The other side.
-    pub server: Endpoint,
-    /// Its first packet.
-    pub first: Stamp,
-    /// Its last packet.
-    pub last: Stamp,
-    /// Packets of the connection.
-    pub packets: u64,
-    /// The packet with the client's SYN.
-    pub syn: Option<Stamp>,
-    /// The packet with the server's SYN and ACK.
-    pub syn_ack: Option<Stamp>,
-    /// Who reset it first, and in which packet.
-    pub reset: Option<(Direction, Stamp)>,
-    /// The packets with the client's and the server's FIN.
-    pub fin: [Option<Stamp>; 2],
-    /// Payload bytes handed on, of the client and of the server.
-    pub bytes: [u64; 2],
-}
-
-/// How a connection ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    /// The SYN was answered by a reset.
-    Refused,
-    /// The SYN was not answered.
-    NoAnswer,
-    /// A reset, after it was established.
-    Reset,
-    /// Both sides sent FIN.
-    Closed,
-    /// One side sent FIN, and the capture shows no more.
-    HalfClosed,
-    /// The capture ended first.
-    Open,
-    /// Given up to keep within the bound of connections.
-    Evicted,
-}
-
-impl End {
-    /// The name in lower case with hyphens.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::NoAnswer => "no-answer",
-            Self::Reset => "reset",
-            Self::Closed => "closed",
-            Self::HalfClosed => "half-closed",
-            Self::Open => "open",
-            Self::Evicted => "evicted",
-        }
-    }
-}
+use super::table::{FlowTable, Opened, Steps};
 
 /// What is done with the streams: one [`Handler::State`] a connection.
 pub trait Handler {
     /// What the handler keeps of a connection.
     type State;
-
-    /// True where this port is that of a server, by which a connection without its SYN is turned the right way.
-    fn is_server_port(&self, port: u16) -> bool;
 
     /// A connection's first packet was seen.
     fn open(&mut self, flow: &FlowInfo) -> Self::State;
@@ -164,6 +17,24 @@ pub trait Handler {
     /// Bytes of one direction will not come.
     fn gap(&mut self, flow: &FlowInfo, state: &mut Self::State, direction: Direction, gap: Gap);
 
+    /// Bytes of one direction came again and were others; the first ones stay.
+    #[allow(unused_variables)]
+    fn conflict(
+        &mut self,
+        flow: &FlowInfo,
+        state: &mut Self::State,
+        direction: Direction,
+        conflict: Conflict<'_>,
+    ) {
+    }
+
+    /// False once nothing more of the connection is wanted: its bytes are not put in order any longer, and its
+    /// [`FlowInfo`] stays as it is.
+    #[allow(unused_variables)]
+    fn wants(&self, state: &Self::State) -> bool {
+        true
+    }
+
     /// The connection has ended, or is given up.
     fn close(&mut self, flow: &FlowInfo, state: Self::State, end: End);
 }
@@ -171,273 +42,201 @@ pub trait Handler {
 /// Puts the segments of many connections in order.
 ///
 /// Within a direction the sequence numbers say what that is, across the two the acknowledgments: an answer waits for
-/// the question that it acknowledges. Where segments overlap, the bytes that came first stay. What is missing becomes a
-/// gap when it was acknowledged and 32 more packets of the connection have not brought it, when more than 1 MiB or
-/// 4,096 segments of a direction wait for it, or when the connection ends. A connection counts as ended 256 packets of
-/// the capture after its second FIN or its reset, so that what was still under way is not lost.
+/// the question that it acknowledges. Where segments overlap, the bytes that came first stay; where the later ones
+/// differ, that is a [`Conflict`], as long as the first ones are remembered (the last 4 KiB of a direction). What is
+/// missing becomes a gap when it was acknowledged and 32 more packets of the connection have not brought it, when more
+/// than 1 MiB or 4,096 segments of a direction wait for it, or when the connection ends. The first bytes of a direction
+/// whose SYN was not captured wait for 4 packets of the connection, in case others belong in front of them. A connection
+/// counts as ended 256 packets of the capture after its second FIN or its reset, or after its last payload behind
+/// these, so that what was still under way is not lost. Urgent data are bytes of the stream like all others.
 pub struct Streams<H: Handler> {
-    handler: H,
-    flows: LruCache<(Endpoint, Endpoint), Flow<H::State>>,
-    next_stream: u64,
-    /// Connections that have ended and linger: the packet that ends it, the key, the stream.
-    lingering: VecDeque<(u64, (Endpoint, Endpoint), u64)>,
-    /// Bytes of all connections that are held behind holes.
-    held_bytes: usize,
-    late_bytes: u64,
-    evicted: u64,
-}
-
-/// Connections that are held at the same time.
-const MAX_FLOWS: usize = 65_536;
-/// Bytes of all connections together that are held behind holes.
-const MAX_HELD_TOTAL: usize = 16 << 20;
-/// Packets of the capture that a connection lingers.
-const LINGER_PACKETS: u64 = 256;
-struct Flow<T> {
-    info: FlowInfo,
-    /// `None` once the handler was told of the end.
-    state: Option<T>,
-    reassembly: Reassembly,
-    lingers: bool,
+    table: FlowTable,
+    flows: Flows<H>,
 }
 
 impl<H: Handler> Streams<H> {
-    /// Hands everything to `handler`.
-    pub fn new(handler: H) -> Self {
-        Self {
-            handler,
-            flows: LruCache::unbounded(),
-            next_stream: 0,
-            lingering: VecDeque::new(),
-            held_bytes: 0,
-            late_bytes: 0,
-            evicted: 0,
-        }
+    /// Hands everything to `handler`; by the `server_ports` a connection without its SYN is turned the right way.
+    pub fn new(handler: H, server_ports: &[u16]) -> Self {
+        Self { table: FlowTable::new(server_ports), flows: Flows::new(handler) }
     }
 
     /// The handler.
     pub fn handler(&mut self) -> &mut H {
-        &mut self.handler
+        &mut self.flows.handler
     }
 
     /// Payload bytes that came after their connection's end.
     #[must_use]
     pub fn late_bytes(&self) -> u64 {
-        self.late_bytes
+        self.table.late_bytes()
     }
 
     /// Connections that were given up to keep within the bound.
     #[must_use]
     pub fn evicted(&self) -> u64 {
-        self.evicted
+        self.table.evicted()
     }
 
     /// Connections so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.next_stream
+        self.table.connections()
     }
 
     /// Takes the next segment.
     pub fn push(&mut self, segment: &Segment<'_>, stamp: Stamp) {
-        self.end_lingering(stamp.frame);
-        let key = if segment.source <= segment.destination {
-            (segment.source, segment.destination)
-        } else {
-            (segment.destination, segment.source)
-        };
-        let reused = match self.flows.get_mut(&key) {
-            Some(flow) => flow.is_reused_by(segment),
-            None => {
-                self.open(key, segment, stamp);
-                false
-            }
-        };
-        if reused {
-            if let Some(flow) = self.flows.pop(&key) {
-                self.close(flow, None);
-            }
-            self.open(key, segment, stamp);
-        }
-        let Some(flow) = self.flows.get_mut(&key) else { return };
-        let was_ended = flow.has_ended();
-        let held_before = flow.held_bytes();
-        flow.info.last = stamp;
-        flow.info.packets += 1;
-        let direction =
-            if segment.source == flow.info.client { Direction::ToServer } else { Direction::ToClient };
-        flow.note_flags(direction, segment, stamp);
-        match &mut flow.state {
-            Some(state) => {
-                let packets = flow.info.packets;
-                let mut sink = Sink { handler: &mut self.handler, info: &mut flow.info, state };
-                flow.reassembly.segment(&mut sink, direction, segment, stamp, packets);
-            }
-            None => self.late_bytes += u64::from(segment.payload_length),
-        }
-        if !was_ended && flow.has_ended() && !flow.lingers {
-            flow.lingers = true;
-            self.lingering.push_back((stamp.frame + LINGER_PACKETS, key, flow.info.stream));
-        }
-        self.held_bytes = self.held_bytes + flow.held_bytes() - held_before;
-        self.bound_held_bytes();
+        self.table.push(segment, stamp, &mut self.flows);
     }
 
     /// Ends all connections, in the order of their first packets, and gives the handler back.
     pub fn finish(mut self) -> H {
-        let mut flows = Vec::with_capacity(self.flows.len());
-        while let Some((_, flow)) = self.flows.pop_lru() {
-            flows.push(flow);
-        }
-        flows.sort_unstable_by_key(|flow| flow.info.stream);
-        for flow in flows {
-            self.close(flow, None);
-        }
-        self.handler
+        self.table.finish(&mut self.flows);
+        self.flows.handler
+    }
+}
+
+/// The connections themselves, each in the slot that its [`FlowTable`] gave it.
+///
+/// Several of these can share the connections of one table: what one connection does to another one (by the bounds that
+/// they have together) stays within its shard, and a shard is all in one place.
+pub(crate) struct Flows<H: Handler> {
+    pub(crate) handler: H,
+    slots: Vec<Option<Box<Flow<H::State>>>>,
+    /// Bytes that are held behind holes, and those that are remembered, by shard.
+    shards: [Shard; SHARDS],
+}
+
+/// Connections are spread over this many shards, whatever the number of threads.
+pub(crate) const SHARDS: usize = 8;
+
+/// The shard of a connection.
+pub(crate) fn shard_of(stream: u64) -> usize {
+    usize::try_from(stream % SHARDS as u64).unwrap_or(0)
+}
+
+/// What the connections of a shard hold, or one of them.
+#[derive(Clone, Copy, Default)]
+struct Shard {
+    held: usize,
+    remembered: usize,
+}
+
+impl Shard {
+    fn of(reassembly: &Reassembly) -> Self {
+        Self { held: reassembly.held_bytes(), remembered: reassembly.remembered_bytes() }
     }
 
-    fn open(&mut self, key: (Endpoint, Endpoint), segment: &Segment<'_>, stamp: Stamp) {
-        if self.flows.len() == MAX_FLOWS
-            && let Some((_, flow)) = self.flows.pop_lru()
-        {
-            if flow.state.is_some() {
-                self.evicted += 1;
-            }
-            self.close(flow, Some(End::Evicted));
-        }
-        let (source, destination) = (segment.source, segment.destination);
-        let source_is_client = match (segment.flags.syn, segment.flags.ack) {
-            (true, ack) => !ack,
-            (false, _) => {
-                let is_server = |endpoint: Endpoint| self.handler.is_server_port(endpoint.port);
-                match (is_server(source), is_server(destination)) {
-                    (false, true) => true,
-                    (true, false) => false,
-                    _ => source.port >= destination.port,
-                }
-            }
-        };
-        let (client, server) = if source_is_client { (source, destination) } else { (destination, source) };
-        let info = FlowInfo {
-            stream: self.next_stream,
-            client,
-            server,
-            first: stamp,
-            last: stamp,
-            packets: 0,
-            syn: None,
-            syn_ack: None,
-            reset: None,
-            fin: [None; 2],
-            bytes: [0; 2],
-        };
-        self.next_stream += 1;
-        let state = Some(self.handler.open(&info));
-        self.flows.put(key, Flow { info, state, reassembly: Reassembly::default(), lingers: false });
+    /// One connection had `before` and has `after`.
+    fn change(&mut self, before: Self, after: Self) {
+        self.held = self.held + after.held - before.held;
+        self.remembered = self.remembered + after.remembered - before.remembered;
+    }
+}
+
+/// Bytes of all connections of a shard together that are held behind holes.
+const MAX_HELD: usize = 4 << 20;
+/// Bytes of all connections of a shard together that are remembered to be compared.
+const MAX_REMEMBERED: usize = 2 << 20;
+
+struct Flow<T> {
+    info: FlowInfo,
+    state: T,
+    reassembly: Reassembly,
+}
+
+impl<H: Handler> Flows<H> {
+    pub(crate) fn new(handler: H) -> Self {
+        Self { handler, slots: Vec::new(), shards: [Shard::default(); SHARDS] }
     }
 
-    fn close(&mut self, mut flow: Flow<H::State>, end: Option<End>) {
-        let Some(mut state) = flow.state.take() else { return };
-        self.held_bytes -= flow.held_bytes();
-        let stamp = flow.info.last;
-        let mut sink = Sink { handler: &mut self.handler, info: &mut flow.info, state: &mut state };
-        flow.reassembly.finish(&mut sink, stamp);
-        let end = end.unwrap_or_else(|| end_of(&flow.info));
-        self.handler.close(&flow.info, state, end);
-    }
-
-    fn end_lingering(&mut self, frame: u64) {
-        while let Some(&(until, key, stream)) = self.lingering.front()
-            && until <= frame
-        {
-            self.lingering.pop_front();
-            let Some(flow) = self.flows.peek_mut(&key) else { continue };
-            if flow.info.stream != stream {
-                continue;
-            }
-            // The flow stays, without its state, for the last acknowledgments.
-            let ended = Flow {
-                info: flow.info.clone(),
-                state: flow.state.take(),
-                reassembly: std::mem::take(&mut flow.reassembly),
-                lingers: true,
-            };
-            self.close(ended, None);
-        }
-    }
-
-    /// Gives up the holes of the connections that were quiet longest, until half the bound is free again.
-    fn bound_held_bytes(&mut self) {
-        if self.held_bytes <= MAX_HELD_TOTAL {
-            return;
-        }
-        for (_, flow) in self.flows.iter_mut().rev() {
-            let held = flow.held_bytes();
-            let Some(state) = flow.state.as_mut().filter(|_| held > 0) else { continue };
-            let mut sink = Sink { handler: &mut self.handler, info: &mut flow.info, state };
-            flow.reassembly.give_up_holes(&mut sink);
-            self.held_bytes -= held;
-            if self.held_bytes <= MAX_HELD_TOTAL / 2 {
+    /// Gives up the holes of the connections of a shard that were quiet longest, until half the bound is free again.
+    #[cold]
+    fn bound_held_bytes(&mut self, shard: usize) {
+        let mut holding: Vec<(u64, usize)> = (0..)
+            .zip(&self.slots)
+            .filter_map(|(slot, flow)| Some((slot, flow.as_ref()?)))
+            .filter(|(_, flow)| shard_of(flow.info.stream) == shard && flow.reassembly.held_bytes() > 0)
+            .map(|(slot, flow)| (flow.info.last.frame, slot))
+            .collect();
+        holding.sort_unstable();
+        for (_, slot) in holding {
+            let Some(flow) = self.slots[slot].as_deref_mut() else { continue };
+            let Flow { info, state, reassembly } = flow;
+            let before = Shard::of(reassembly);
+            reassembly.give_up_holes(&mut Sink { handler: &mut self.handler, info, state });
+            self.shards[shard].change(before, Shard::of(reassembly));
+            if self.shards[shard].held <= MAX_HELD / 2 {
                 return;
             }
         }
     }
 }
 
-fn end_of(info: &FlowInfo) -> End {
-    let established = info.syn_ack.is_some() || info.bytes != [0; 2] || info.syn.is_none();
-    match (info.reset, info.fin) {
-        (Some((Direction::ToClient, _)), _) if !established => End::Refused,
-        (Some(_), _) => End::Reset,
-        (None, [Some(_), Some(_)]) => End::Closed,
-        (None, [None, None]) if !established => End::NoAnswer,
-        (None, [None, None]) => End::Open,
-        (None, _) => End::HalfClosed,
+impl<H: Handler> Steps for Flows<H> {
+    fn open(&mut self, slot: usize, opened: &Opened) {
+        let &Opened { stream, client, server, first } = opened;
+        let info = FlowInfo::new(stream, client, server, first);
+        let state = self.handler.open(&info);
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        self.slots[slot] = Some(Box::new(Flow { info, state, reassembly: Reassembly::default() }));
+    }
+
+    fn segment(&mut self, slot: usize, direction: Direction, segment: &Segment<'_>, stamp: Stamp) -> bool {
+        let Some(Flow { info, state, reassembly }) = self.slots.get_mut(slot).and_then(Option::as_deref_mut)
+        else {
+            return false;
+        };
+        if !self.handler.wants(state) {
+            return false;
+        }
+        let shard = shard_of(info.stream);
+        let may_remember = self.shards[shard].remembered < MAX_REMEMBERED;
+        let before = Shard::of(reassembly);
+        info.last = stamp;
+        info.packets += 1;
+        note_flags(info, direction, segment, stamp);
+        let packets = info.packets;
+        let mut sink = Sink { handler: &mut self.handler, info, state };
+        reassembly.segment(&mut sink, direction, segment, stamp, packets, may_remember);
+        let is_wanted = self.handler.wants(state);
+        if !is_wanted {
+            *reassembly = Reassembly::default();
+        }
+        let after = Shard::of(reassembly);
+        self.shards[shard].change(before, after);
+        if self.shards[shard].held > MAX_HELD {
+            self.bound_held_bytes(shard);
+        }
+        is_wanted
+    }
+
+    fn close(&mut self, slot: usize, end: Option<End>) {
+        let Some(flow) = self.slots.get_mut(slot).and_then(Option::take) else { return };
+        let Flow { mut info, mut state, mut reassembly } = *flow;
+        self.shards[shard_of(info.stream)].change(Shard::of(&reassembly), Shard::default());
+        let stamp = info.last;
+        reassembly
+            .finish(&mut Sink { handler: &mut self.handler, info: &mut info, state: &mut state }, stamp);
+        let end = end.unwrap_or_else(|| info.end());
+        self.handler.close(&info, state, end);
     }
 }
 
-impl<T> Flow<T> {
-    fn held_bytes(&self) -> usize {
-        self.reassembly.held_bytes()
+fn note_flags(info: &mut FlowInfo, direction: Direction, segment: &Segment<'_>, stamp: Stamp) {
+    let flags = segment.flags;
+    if flags.syn {
+        let syn = if direction == Direction::ToServer { &mut info.syn } else { &mut info.syn_ack };
+        syn.get_or_insert(stamp);
     }
-
-    fn has_ended(&self) -> bool {
-        self.info.reset.is_some() || self.info.fin.iter().all(Option::is_some)
+    if flags.fin {
+        info.fin[direction as usize].get_or_insert(stamp);
     }
-
-    /// True where the segment begins another connection between the same two ports: a SYN once the first one has
-    /// ended, or with another sequence number, or after the client's first data (which no retransmission follows).
-    fn is_reused_by(&self, segment: &Segment<'_>) -> bool {
-        if !segment.flags.syn || segment.flags.ack {
-            return false;
-        }
-        self.has_ended()
-            || segment.source != self.info.client
-            || (self.info.syn.is_some() && self.info.bytes[0] > 0)
-            || self
-                .reassembly
-                .base(Direction::ToServer)
-                .is_some_and(|base| base != segment.sequence.wrapping_add(1))
+    if flags.rst {
+        info.reset.get_or_insert((direction, stamp));
     }
-
-    fn note_flags(&mut self, direction: Direction, segment: &Segment<'_>, stamp: Stamp) {
-        let flags = segment.flags;
-        match (flags.syn, direction) {
-            (true, Direction::ToServer) => {
-                self.info.syn.get_or_insert(stamp);
-            }
-            (true, Direction::ToClient) => {
-                self.info.syn_ack.get_or_insert(stamp);
-            }
-            (false, _) => {}
-        }
-        if flags.fin {
-            self.info.fin[direction as usize].get_or_insert(stamp);
-        }
-        if flags.rst {
-            self.info.reset.get_or_insert((direction, stamp));
-        }
-    }
+    info.urgent[direction as usize] += u64::from(flags.urg);
 }
 
 /// The handler with the connection that the bytes are of.
@@ -456,14 +255,20 @@ impl<H: Handler> reassembly::Sink for Sink<'_, H> {
     fn gap(&mut self, direction: Direction, gap: Gap) {
         self.handler.gap(self.info, self.state, direction, gap);
     }
+
+    fn conflict(&mut self, direction: Direction, conflict: Conflict<'_>) {
+        self.info.conflicts[direction as usize] += 1;
+        self.handler.conflict(self.info, self.state, direction, conflict);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::Endpoint;
     use crate::capture::TcpFlags;
     use proptest::prelude::*;
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
 
     /// What was handed on, as text.
     #[derive(Default)]
@@ -471,10 +276,6 @@ mod tests {
 
     impl Handler for Log {
         type State = ();
-
-        fn is_server_port(&self, port: u16) -> bool {
-            port == 1688
-        }
 
         fn open(&mut self, flow: &FlowInfo) {
             self.0.push(format!("open {} {}->{}", flow.stream, flow.client.port, flow.server.port));
@@ -487,6 +288,17 @@ mod tests {
 
         fn gap(&mut self, flow: &FlowInfo, (): &mut (), direction: Direction, gap: Gap) {
             self.0.push(format!("{} {} gap {}..{}", flow.stream, direction.name(), gap.from, gap.to));
+        }
+
+        fn conflict(&mut self, flow: &FlowInfo, (): &mut (), direction: Direction, conflict: Conflict<'_>) {
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            let Conflict { offset, length, kept, other, .. } = conflict;
+            let (kept, other) = (text(kept), text(other));
+            self.0.push(format!(
+                "{} {} conflict {offset}+{length} {kept} {other}",
+                flow.stream,
+                direction.name()
+            ));
         }
 
         fn close(&mut self, flow: &FlowInfo, (): (), end: End) {
@@ -510,6 +322,7 @@ mod tests {
                 ack: flags.contains('A'),
                 fin: flags.contains('F'),
                 rst: flags.contains('R'),
+                urg: flags.contains('U'),
             },
             payload,
             payload_length: u32::try_from(payload.len()).unwrap(),
@@ -517,7 +330,7 @@ mod tests {
     }
 
     fn run(segments: &[Segment<'_>]) -> Vec<String> {
-        let mut streams = Streams::new(Log::default());
+        let mut streams = Streams::new(Log::default(), &[1688]);
         for (i, segment) in segments.iter().enumerate() {
             streams.push(segment, Stamp { frame: i as u64 + 1, time: None });
         }
@@ -653,7 +466,7 @@ mod tests {
 
     #[test]
     fn data_behind_a_reset_is_still_handed_on_and_later_data_counted() {
-        let mut streams = Streams::new(Log::default());
+        let mut streams = Streams::new(Log::default(), &[1688]);
         let mut frame = 0;
         let mut push = |segment: &Segment<'_>| {
             frame += 1;
@@ -679,7 +492,7 @@ mod tests {
 
     #[test]
     fn connections_are_bounded() {
-        let mut streams = Streams::new(Log::default());
+        let mut streams = Streams::new(Log::default(), &[1688]);
         for i in 0..70_000u32 {
             let mut syn = segment(CLIENT, "S", 0, b"");
             syn.source.address = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + i));
@@ -767,7 +580,6 @@ mod tests {
             struct Collect(Vec<u8>, bool);
             impl Handler for Collect {
                 type State = ();
-                fn is_server_port(&self, _: u16) -> bool { false }
                 fn open(&mut self, _: &FlowInfo) {}
                 fn data(&mut self, _: &FlowInfo, (): &mut (), _: Direction, chunk: Chunk<'_>) {
                     assert_eq!(chunk.offset, self.0.len() as u64);
@@ -778,7 +590,7 @@ mod tests {
                 }
                 fn close(&mut self, _: &FlowInfo, (): (), _: End) {}
             }
-            let mut streams = Streams::new(Collect(Vec::new(), false));
+            let mut streams = Streams::new(Collect(Vec::new(), false), &[]);
             streams.push(&segment(CLIENT, "S", base, b""), Stamp { frame: 1, time: None });
             for (at, length) in pieces {
                 let at = at.min(payload.len());
