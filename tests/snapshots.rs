@@ -6,20 +6,25 @@ mod support;
 
 use volact::capture;
 use volact::report::{JsonReport, TextReport};
-use volact::trace::{Options, trace};
+use volact::trace::{Options, Scribe, trace_pages};
 
 fn rendered(name: &str, verbose: bool) -> (String, String) {
-    let (mut text, mut json) = (Vec::new(), Vec::new());
+    let mut json = [(); 2].map(|()| JsonReport::new(verbose));
     let shown = format!("captures/{name}");
-    let reader = || capture::open(&support::folder().join(name)).unwrap();
-    let mut report = TextReport::new(&mut text, false, verbose);
-    trace(&shown, reader(), &Options::default(), &mut report);
-    report.finish().unwrap();
-    let mut report = JsonReport::new(&mut json, verbose);
-    report.begin(&shown);
-    trace(&shown, reader(), &Options::default(), &mut report);
-    report.finish().unwrap();
-    (String::from_utf8(text).unwrap(), String::from_utf8(json).unwrap())
+    json.iter_mut().for_each(|report| report.begin(&shown));
+    (written(name, [(); 2].map(|()| TextReport::new(false, verbose))), written(name, json))
+}
+
+fn written<S: Scribe>(name: &str, [mut chief, scribe]: [S; 2]) -> String {
+    let mut written = Vec::new();
+    let reader = capture::open(&support::folder().join(name)).unwrap();
+    let out = |page: &[u8]| {
+        written.extend_from_slice(page);
+        true
+    };
+    let shown = format!("captures/{name}");
+    trace_pages(&shown, reader, &Options::default(), &mut chief, vec![scribe], out);
+    String::from_utf8(written).unwrap()
 }
 
 fn settings() -> insta::Settings {

@@ -8,15 +8,15 @@ use flate2::read::MultiGzDecoder;
 ///
 /// # Errors
 /// The file cannot be opened, or its first bytes cannot be read.
-pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
-        return decompress(io::stdin().lock());
+        return decompress(io::stdin());
     }
     decompress(File::open(path)?)
 }
 
 /// The reader itself, or what it holds where its first bytes are gzip's (RFC 1952 2.3.1).
-fn decompress(mut reader: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+fn decompress(mut reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut magic = [0; 2];
     let mut got = 0;
     while got < 2 {

@@ -26,4 +26,4 @@ pub use layers::{Layers, NotTcp, Segment, TcpFlags};
 pub use link::LinkType;
 pub(crate) use streams::{Flows, SHARDS, shard_of};
 pub use streams::{Handler, Streams};
-pub(crate) use table::{FlowTable, Opened, Steps};
+pub(crate) use table::{FlowTable, MAX_FLOWS, Opened, Steps};

@@ -172,6 +172,22 @@ impl<H: Handler> Flows<H> {
     }
 }
 
+impl<H: Handler> Flows<H> {
+    /// Takes a segment; the number of the connection where its next ones are not wanted.
+    pub(crate) fn segment_or_unwanted(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        segment: &Segment<'_>,
+        stamp: Stamp,
+    ) -> Option<u64> {
+        if self.segment(slot, direction, segment, stamp) {
+            return None;
+        }
+        self.slots.get(slot).and_then(Option::as_deref).map(|flow| flow.info.stream)
+    }
+}
+
 impl<H: Handler> Steps for Flows<H> {
     fn open(&mut self, slot: usize, opened: &Opened) {
         let &Opened { stream, client, server, first } = opened;

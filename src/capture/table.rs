@@ -49,7 +49,7 @@ pub(crate) struct Opened {
 }
 
 /// Connections that are held at the same time, those that have ended included.
-pub(super) const MAX_FLOWS: usize = 65_536;
+pub(crate) const MAX_FLOWS: usize = 65_536;
 /// Packets of the capture that a connection lingers behind its end, or behind its last payload there.
 const LINGER_PACKETS: u64 = 256;
 /// In place of an entry's number.

@@ -1,19 +1,23 @@
-use std::io;
+use std::io::{self, Write};
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread;
 
 use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::capture;
 use crate::report::{JsonReport, TextReport};
 use crate::trace::{
-    ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Observer, Options, PduRecord, Summary, trace,
+    ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Observer, Options, PduRecord, Scribe,
+    Summary, trace_pages,
 };
 
 use super::{FAILED, FINE, complain};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Captures: pcap or pcapng, gzip-compressed or not; `-` is standard input, a directory all captures below it
+    /// Captures: pcap or pcapng, compressed (gzip, zstd, lz4) or not; `-` is standard input, a directory all captures
+    /// below it
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How to show what is found
@@ -22,6 +26,12 @@ pub(super) struct Arguments {
     /// Follow this TCP port as well as 1688, also where a connection's beginning was not captured
     #[arg(long = "port", value_name = "PORT")]
     ports: Vec<u16>,
+    /// Show complaints and totals only
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Share the connections out to this many threads, 8 at most; the output is the same [default: one a core]
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<NonZero<usize>>,
     /// Show every field, every PDU, and the raw bytes
     #[arg(short, long)]
     verbose: bool,
@@ -38,19 +48,20 @@ enum Format {
     Jsonl,
 }
 
+/// Threads that are of use.
+const MAX_THREADS: usize = 8;
+
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let out = io::stdout().lock();
     match arguments.format {
         Format::Text => {
-            let mut report = TextReport::new(out, is_coloured(arguments.color), arguments.verbose);
-            let code = decode(arguments, &mut report, |_, _| {});
-            written(report.finish(), code)
+            let colour = is_coloured(arguments.color);
+            decode(arguments, |_| TextReport::new(colour, arguments.verbose))
         }
-        Format::Jsonl => {
-            let mut report = JsonReport::new(out, arguments.verbose);
-            let code = decode(arguments, &mut report, JsonReport::begin);
-            written(report.finish(), code)
-        }
+        Format::Jsonl => decode(arguments, |name| {
+            let mut report = JsonReport::new(arguments.verbose);
+            report.begin(name);
+            report
+        }),
     }
 }
 
@@ -62,19 +73,7 @@ fn is_coloured(choice: ColorChoice) -> bool {
     }
 }
 
-/// A reader that has gone away is no failure; anything else that keeps results from being written is.
-fn written(result: io::Result<()>, code: u8) -> u8 {
-    match result {
-        Ok(()) => code,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
-        Err(error) => {
-            complain(format_args!("writing failed: {error}"));
-            FAILED
-        }
-    }
-}
-
-fn decode<O: Observer>(arguments: &Arguments, report: &mut O, begin: fn(&mut O, &str)) -> u8 {
+fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
     let mut options = Options::default();
     options.ports.extend(&arguments.ports);
     let files = match capture::expand(&arguments.files) {
@@ -90,55 +89,93 @@ fn decode<O: Observer>(arguments: &Arguments, report: &mut O, begin: fn(&mut O, 
         );
         return FAILED;
     }
+    let threads = arguments.threads.or_else(|| thread::available_parallelism().ok());
+    let threads = threads.map_or(1, NonZero::get).min(MAX_THREADS);
+    let mut out = Out { out: io::stdout().lock(), failure: None };
     let mut failed = 0;
     for file in &files {
-        if !report.wants_more() {
+        if out.failure.is_some() {
             break;
         }
         let name = file.display().to_string();
-        begin(report, &name);
-        let mut watched = Watched { report, name: &name, has_failed: false };
+        let shown = |name| Shown { report: report(name), name, quiet: arguments.quiet, has_failed: false };
+        let mut chief = shown(&name);
         match capture::open(file) {
             Ok(reader) => {
-                trace(&name, reader, &options, &mut watched);
+                let scribes = (0..threads).map(|_| shown(&name)).collect();
+                trace_pages(&name, reader, &options, &mut chief, scribes, |page| out.write(page));
             }
             Err(error) => {
-                watched.notice(&Notice::new(NoticeKind::Unreadable, format!("cannot be opened: {error}")));
+                chief.notice(&Notice::new(NoticeKind::Unreadable, format!("cannot be opened: {error}")));
+                out.write(&chief.turn(Vec::new()));
             }
         }
-        failed += usize::from(watched.has_failed);
+        failed += usize::from(chief.has_failed);
     }
-    if failed > 0 {
-        if files.len() > 1 {
-            complain(format_args!("{failed} of {} inputs could not be read to their end", files.len()));
-        }
-        return FAILED;
+    let code = if failed > 0 { FAILED } else { FINE };
+    if failed > 0 && files.len() > 1 {
+        complain(format_args!("{failed} of {} inputs could not be read to their end", files.len()));
     }
-    FINE
+    out.finish(code)
 }
 
-/// Hands everything on, and says on standard error which input could not be read.
-struct Watched<'a, O> {
-    report: &'a mut O,
+/// Standard output, and what went wrong with it.
+struct Out<W> {
+    out: W,
+    failure: Option<io::Error>,
+}
+
+impl<W: Write> Out<W> {
+    /// False where nobody reads on.
+    fn write(&mut self, page: &[u8]) -> bool {
+        if self.failure.is_none() {
+            self.failure = self.out.write_all(page).err();
+        }
+        self.failure.is_none()
+    }
+
+    /// A reader that has gone away is no failure; anything else that keeps results from being written is.
+    fn finish(mut self, code: u8) -> u8 {
+        match self.failure.map_or_else(|| self.out.flush(), Err) {
+            Ok(()) => code,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
+            Err(error) => {
+                complain(format_args!("writing failed: {error}"));
+                FAILED
+            }
+        }
+    }
+}
+
+/// Shows what was asked for, and says on standard error which input could not be read.
+struct Shown<'a, S> {
+    report: S,
     name: &'a str,
+    quiet: bool,
     has_failed: bool,
 }
 
-impl<O: Observer> Observer for Watched<'_, O> {
+impl<S: Scribe> Observer for Shown<'_, S> {
     fn file(&mut self, file: &FileRecord<'_>) {
         self.report.file(file);
     }
 
     fn pdu(&mut self, pdu: &PduRecord<'_>) {
-        self.report.pdu(pdu);
+        if !self.quiet {
+            self.report.pdu(pdu);
+        }
     }
 
     fn exchange(&mut self, exchange: &Exchange) {
-        self.report.exchange(exchange);
+        if !self.quiet {
+            self.report.exchange(exchange);
+        }
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
-        self.report.connection(connection);
+        if !self.quiet {
+            self.report.connection(connection);
+        }
     }
 
     fn notice(&mut self, notice: &Notice) {
@@ -152,8 +189,14 @@ impl<O: Observer> Observer for Watched<'_, O> {
     fn summary(&mut self, summary: &Summary) {
         self.report.summary(summary);
     }
+}
 
-    fn wants_more(&self) -> bool {
-        self.report.wants_more()
+impl<S: Scribe> Scribe for Shown<'_, S> {
+    fn written(&self) -> usize {
+        self.report.written()
+    }
+
+    fn turn(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        self.report.turn(empty)
     }
 }

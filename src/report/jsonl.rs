@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
@@ -10,7 +9,7 @@ use crate::kms::{Check, RequestMessage, ResponseMessage};
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
     Answer, ConnectionRecord, ContextStanding, Exchange, FaultRecord, FileRecord, Notice, Observer,
-    PduContent, PduRecord, RequestRecord, ResponseRecord, Span, Summary,
+    PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Span, Summary,
 };
 use crate::wire::{self, Guid, Hex, Rfc3339};
 
@@ -21,19 +20,17 @@ use super::names::EpidParts;
 pub const SCHEMA: &str = "volact-decode/1";
 
 /// Writes one JSON object a line, each with a `type`.
-pub struct JsonReport<W: Write> {
-    out: W,
-    /// What is not written yet.
+pub struct JsonReport {
     page: Vec<u8>,
     file: String,
     verbose: bool,
-    failure: Option<io::Error>,
 }
 
-impl<W: Write> JsonReport<W> {
-    /// Writes to `out`; `verbose` adds a record for each PDU and the raw bytes of the stubs.
-    pub fn new(out: W, verbose: bool) -> Self {
-        Self { out, page: Vec::new(), file: String::new(), verbose, failure: None }
+impl JsonReport {
+    /// `verbose` adds a record for each PDU and the raw bytes of the stubs.
+    #[must_use]
+    pub fn new(verbose: bool) -> Self {
+        Self { page: Vec::new(), file: String::new(), verbose }
     }
 
     /// Names the file that is read next.
@@ -41,42 +38,28 @@ impl<W: Write> JsonReport<W> {
         file.clone_into(&mut self.file);
     }
 
-    /// Writes what is left.
-    ///
-    /// # Errors
-    /// The first failure to write.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.flush_page();
-        match self.failure.take() {
-            Some(error) => Err(error),
-            None => self.out.flush(),
-        }
-    }
-
     fn write(&mut self, kind: &'static str, record: impl Serialize) {
-        if self.failure.is_some() {
+        let line = Line { r#type: kind, file: &self.file, record };
+        let before = self.page.len();
+        if serde_json::to_writer(&mut self.page, &line).is_err() {
+            self.page.truncate(before);
             return;
         }
-        let line = Line { r#type: kind, file: &self.file, record };
-        self.failure = serde_json::to_writer(&mut self.page, &line).map_err(io::Error::from).err();
         self.page.push(b'\n');
-        if self.page.len() >= PAGE {
-            self.flush_page();
-        }
-    }
-
-    fn flush_page(&mut self) {
-        if self.failure.is_none() {
-            self.failure = self.out.write_all(&self.page).err();
-        }
-        self.page.clear();
     }
 }
 
-/// Bytes that are gathered before they are written.
-const PAGE: usize = 1 << 16;
+impl Scribe for JsonReport {
+    fn written(&self) -> usize {
+        self.page.len()
+    }
 
-impl<W: Write> Observer for JsonReport<W> {
+    fn turn(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(&mut self.page, empty)
+    }
+}
+
+impl Observer for JsonReport {
     fn file(&mut self, file: &FileRecord<'_>) {
         self.begin(file.name);
         self.write("file", FileLine { schema: SCHEMA, format: file.format.name() });
@@ -102,10 +85,6 @@ impl<W: Write> Observer for JsonReport<W> {
 
     fn summary(&mut self, summary: &Summary) {
         self.write("summary", SummaryLine::of(summary));
-    }
-
-    fn wants_more(&self) -> bool {
-        self.failure.is_none()
     }
 }
 

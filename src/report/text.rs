@@ -1,12 +1,11 @@
 use std::fmt::{self, Write as _};
-use std::io::{self, Write};
 
 use crate::capture::Direction;
 use crate::kms::Check;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
     Answer, ConnectionRecord, ContextStanding, Exchange, FileRecord, NdrBasis, Notice, Observer, Outcome,
-    PduContent, PduRecord, RequestRecord, ResponseRecord, Stage, Summary,
+    PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Stage, Summary,
 };
 use crate::wire::{Hex, Rfc3339};
 
@@ -14,19 +13,13 @@ use super::fields::{self, Fields};
 use super::names;
 
 /// Writes for people: a few lines an exchange, one line a connection that got no further, one line a complaint.
-pub struct TextReport<W: Write> {
-    out: W,
-    /// What is not written yet.
+pub struct TextReport {
     page: String,
     palette: Palette,
     verbose: bool,
     /// True once the header of the current file was read: without it there is nothing to sum up.
     has_file: bool,
-    failure: Option<io::Error>,
 }
-
-/// Bytes that are gathered before they are written.
-const PAGE: usize = 1 << 16;
 
 /// What switches a style on, and all of them off; nothing without colour.
 #[derive(Clone, Copy)]
@@ -52,43 +45,18 @@ impl Palette {
     const PLAIN: Self = Self { head: "", good: "", bad: "", odd: "", dim: "", end: "" };
 }
 
-impl<W: Write> TextReport<W> {
-    /// Writes to `out`; `verbose` adds every field, every PDU and the raw bytes.
-    pub fn new(out: W, colour: bool, verbose: bool) -> Self {
+impl TextReport {
+    /// `verbose` adds every field, every PDU and the raw bytes.
+    #[must_use]
+    pub fn new(colour: bool, verbose: bool) -> Self {
         let palette = if colour { Palette::COLOURED } else { Palette::PLAIN };
-        Self { out, page: String::new(), palette, verbose, has_file: false, failure: None }
+        Self { page: String::new(), palette, verbose, has_file: false }
     }
 
-    /// Writes what is left.
-    ///
-    /// # Errors
-    /// The first failure to write.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.flush_page();
-        match self.failure.take() {
-            Some(error) => Err(error),
-            None => self.out.flush(),
-        }
-    }
-
-    /// Writes to the page, and the page when it is full.
     fn put(&mut self, write: impl FnOnce(&mut Self) -> fmt::Result) {
-        if self.failure.is_some() {
-            return;
-        }
         if write(self).is_err() {
-            self.failure = Some(io::Error::other("a value could not be shown"));
+            self.page.push_str("(a value that cannot be shown)\n");
         }
-        if self.page.len() >= PAGE {
-            self.flush_page();
-        }
-    }
-
-    fn flush_page(&mut self) {
-        if self.failure.is_none() {
-            self.failure = self.out.write_all(self.page.as_bytes()).err();
-        }
-        self.page.clear();
     }
 
     fn fields(&mut self, title: &str, fields: &Fields) -> fmt::Result {
@@ -460,7 +428,7 @@ impl<W: Write> TextReport<W> {
     }
 }
 
-impl<W: Write> Observer for TextReport<W> {
+impl Observer for TextReport {
     fn file(&mut self, file: &FileRecord<'_>) {
         let Palette { head, end, .. } = self.palette;
         self.has_file = true;
@@ -492,9 +460,16 @@ impl<W: Write> Observer for TextReport<W> {
     fn summary(&mut self, summary: &Summary) {
         self.put(|report| report.write_summary(summary));
     }
+}
 
-    fn wants_more(&self) -> bool {
-        self.failure.is_none()
+impl Scribe for TextReport {
+    fn written(&self) -> usize {
+        self.page.len()
+    }
+
+    fn turn(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        let next = String::from_utf8(empty).unwrap_or_default();
+        std::mem::replace(&mut self.page, next).into_bytes()
     }
 }
 

@@ -8,6 +8,7 @@ mod connection;
 mod exchange;
 mod notice;
 mod run;
+mod threads;
 mod tracer;
 
 pub use connection::{ConnectionRecord, Stage};
@@ -17,4 +18,5 @@ pub use exchange::{
 };
 pub use notice::{Notice, NoticeKind};
 pub use run::{FileRecord, Options, Summary, trace};
+pub use threads::{Scribe, Traced, trace_pages};
 pub use tracer::{Observer, PduContent, PduRecord};

@@ -182,8 +182,8 @@ pub(super) trait Taker: Steps {
     /// Takes a complaint.
     fn notice(&mut self, notice: Notice);
 
-    /// False once nothing more need be read.
-    fn wants_more(&self) -> bool;
+    /// A packet has been dealt with. False once nothing more need be read.
+    fn goes_on(&mut self) -> bool;
 }
 
 impl<O: Observer> Taker for Flows<Tracer<O>> {
@@ -191,7 +191,7 @@ impl<O: Observer> Taker for Flows<Tracer<O>> {
         self.handler.notice(&notice);
     }
 
-    fn wants_more(&self) -> bool {
+    fn goes_on(&mut self) -> bool {
         self.handler.observer.wants_more()
     }
 }
@@ -206,7 +206,7 @@ pub(super) fn read_packets<R: Read>(
     let mut numbers = Summary::default();
     let mut table = FlowTable::new(&options.ports);
     let mut failure = None;
-    while taker.wants_more() {
+    while taker.goes_on() {
         let packet = match capture.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,
@@ -262,7 +262,7 @@ fn unknown_link(link: LinkType, frame: u64) -> Notice {
 }
 
 /// The complaint about a file that cannot be read (any further).
-fn file_notice(error: &CaptureError) -> Notice {
+pub(super) fn file_notice(error: &CaptureError) -> Notice {
     let message = error.to_string();
     let at = |kind, frame: u64, offset, needed, got| Notice {
         frame: (frame > 0).then_some(frame),

@@ -1,0 +1,438 @@
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, Scope, ScopedJoinHandle};
+
+use crate::capture::{
+    CaptureReader, Direction, End, Flows, MAX_FLOWS, Opened, SHARDS, Segment, Stamp, Steps, shard_of,
+};
+
+use super::run::{Taker, file_notice, read_packets};
+use super::tracer::Tracer;
+use super::{FileRecord, Notice, Observer, Options, Summary};
+
+/// An observer that writes what it is told on a page.
+pub trait Scribe: Observer + Send {
+    /// Bytes on the page.
+    fn written(&self) -> usize;
+
+    /// Takes the page, and goes on with another one, which is empty.
+    fn turn(&mut self, empty: Vec<u8>) -> Vec<u8>;
+}
+
+/// What [`trace_pages`] leaves.
+pub struct Traced<S> {
+    /// The capture in numbers.
+    pub summary: Summary,
+    /// The scribes that the connections were shared out to.
+    pub scribes: Vec<S>,
+}
+
+/// Bytes that one scribe gathers before they are handed out.
+const PAGE: usize = 1 << 16;
+/// Steps, and bytes of payload, that are shared out at a time.
+const BATCH_STEPS: usize = 2048;
+const BATCH_BYTES: usize = 1 << 18;
+/// Batches that wait for a thread.
+const MAX_WAITING: usize = 4;
+
+/// As [`super::trace`], with the connections shared out to `scribes`, each on a thread of its own that writes on pages of
+/// its own; `chief` writes what concerns the file and its packets. The pages are put together in the order of the
+/// packets and handed to `out`: the same bytes, however many scribes there are.
+///
+/// Reading ends early where `out` returns false. With one scribe, everything is done on this thread. More than eight
+/// scribes are of no use: connections are spread over eight shards.
+pub fn trace_pages<S: Scribe>(
+    name: &str,
+    reader: impl Read + Send,
+    options: &Options,
+    chief: &mut S,
+    scribes: Vec<S>,
+    mut out: impl FnMut(&[u8]) -> bool,
+) -> Traced<S> {
+    let mut desk = Desk { spare: Vec::new(), goes_on: true, out: &mut out };
+    let traced = match CaptureReader::new(reader) {
+        Ok(mut capture) => {
+            chief.file(&FileRecord { name, format: capture.format() });
+            desk.hand_out(chief);
+            if scribes.len() > 1 {
+                share_out(&mut capture, options, chief, scribes, &mut desk)
+            } else {
+                alone(&mut capture, options, chief, scribes, &mut desk)
+            }
+        }
+        Err(error) => {
+            chief.notice(&file_notice(&error));
+            Traced { summary: Summary { notices: 1, ..Summary::default() }, scribes }
+        }
+    };
+    chief.summary(&traced.summary);
+    desk.hand_out(chief);
+    traced
+}
+
+/// Where pages are handed out.
+struct Desk<'a, O> {
+    /// An empty page.
+    spare: Vec<u8>,
+    goes_on: bool,
+    out: &'a mut O,
+}
+
+impl<O: FnMut(&[u8]) -> bool> Desk<'_, O> {
+    fn hand_out(&mut self, scribe: &mut impl Scribe) {
+        if scribe.written() > 0 {
+            let page = scribe.turn(std::mem::take(&mut self.spare));
+            self.write(&page);
+            self.spare = page;
+            self.spare.clear();
+        }
+    }
+
+    fn write(&mut self, page: &[u8]) {
+        if self.goes_on && !page.is_empty() {
+            self.goes_on = (self.out)(page);
+        }
+    }
+}
+
+/// Everything on this thread.
+struct Alone<'a, 'b, S: Scribe, O> {
+    flows: Flows<Tracer<S>>,
+    chief: &'a mut S,
+    notices: u64,
+    desk: &'a mut Desk<'b, O>,
+}
+
+fn alone<R: Read, S: Scribe, O: FnMut(&[u8]) -> bool>(
+    capture: &mut CaptureReader<R>,
+    options: &Options,
+    chief: &mut S,
+    mut scribes: Vec<S>,
+    desk: &mut Desk<'_, O>,
+) -> Traced<S> {
+    let Some(scribe) = scribes.pop() else { return Traced { summary: Summary::default(), scribes } };
+    let flows = Flows::new(Tracer::new(scribe, &options.ports));
+    let mut alone = Alone { flows, chief, notices: 0, desk };
+    let mut summary = read_packets(capture, options, &mut alone);
+    let Alone { flows, notices, desk, .. } = alone;
+    let Tracer { observer: mut scribe, summary: counted, .. } = flows.handler;
+    desk.hand_out(&mut scribe);
+    summary.add(&counted);
+    summary.notices += notices;
+    scribes.push(scribe);
+    Traced { summary, scribes }
+}
+
+impl<S: Scribe, O> Steps for Alone<'_, '_, S, O> {
+    fn open(&mut self, slot: usize, opened: &Opened) {
+        self.flows.open(slot, opened);
+    }
+
+    fn segment(&mut self, slot: usize, direction: Direction, segment: &Segment<'_>, stamp: Stamp) -> bool {
+        self.flows.segment(slot, direction, segment, stamp)
+    }
+
+    fn close(&mut self, slot: usize, end: Option<End>) {
+        self.flows.close(slot, end);
+    }
+}
+
+impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
+    fn notice(&mut self, notice: Notice) {
+        self.desk.hand_out(&mut self.flows.handler.observer);
+        self.notices += 1;
+        self.chief.notice(&notice);
+        self.desk.hand_out(self.chief);
+    }
+
+    fn goes_on(&mut self) -> bool {
+        if self.flows.handler.observer.written() >= PAGE {
+            self.desk.hand_out(&mut self.flows.handler.observer);
+        }
+        self.desk.goes_on
+    }
+}
+
+/// A step of the table, on its way to the thread that has the connection.
+struct Message {
+    /// Its place among all steps of the batch.
+    place: usize,
+    slot: usize,
+    step: Step,
+}
+
+enum Step {
+    Open(Opened),
+    /// The segment lacks its payload: that is these bytes of the batch.
+    Segment(Direction, Segment<'static>, usize, usize, Stamp),
+    Close(Option<End>),
+}
+
+#[derive(Default)]
+struct Batch {
+    messages: Vec<Message>,
+    bytes: Vec<u8>,
+}
+
+/// What a thread has written about a batch.
+struct Written {
+    page: Vec<u8>,
+    /// Up to where the page belongs to the step of this place.
+    marks: Vec<(usize, usize)>,
+}
+
+/// Complaints of a batch, which concern packets, and their places among its steps.
+type Complaints = Vec<(usize, Notice)>;
+
+/// Reading on one thread, the connections on one thread a scribe, and putting together on this one.
+fn share_out<R: Read + Send, S: Scribe, O: FnMut(&[u8]) -> bool>(
+    capture: &mut CaptureReader<R>,
+    options: &Options,
+    chief: &mut S,
+    scribes: Vec<S>,
+    desk: &mut Desk<'_, O>,
+) -> Traced<S> {
+    let unwanted: Vec<AtomicU64> = std::iter::repeat_with(|| AtomicU64::new(0)).take(MAX_FLOWS).collect();
+    let stop = AtomicBool::new(!desk.goes_on);
+    thread::scope(|scope| {
+        let workers: Vec<Worker<'_, S>> =
+            scribes.into_iter().map(|scribe| Worker::start(scope, scribe, options, &unwanted)).collect();
+        let (to_merge, complaints) = sync_channel(MAX_WAITING);
+        let mut dispatch = Dispatch {
+            batches: workers.iter().map(|_| Batch::default()).collect(),
+            place: 0,
+            bytes: 0,
+            complaints: Complaints::new(),
+            streams: Vec::new(),
+            unwanted: &unwanted,
+            stop: &stop,
+            to_merge,
+            lines: Vec::new(),
+        };
+        let mut ends = Vec::new();
+        for worker in workers {
+            let Worker { batches, spare, written, pages, thread } = worker;
+            dispatch.lines.push(Line { batches, spare });
+            ends.push((written, pages, thread));
+        }
+        let reading = scope.spawn(move || {
+            let summary = read_packets(capture, options, &mut dispatch);
+            dispatch.send();
+            summary
+        });
+        let mut notices = 0;
+        let mut merged = Vec::new();
+        while let Ok(complaints) = complaints.recv() {
+            let written: Vec<Written> = ends.iter().map_while(|(written, ..)| written.recv().ok()).collect();
+            if written.len() < ends.len() {
+                break; // a thread has ended early, which joining it tells
+            }
+            notices += complaints.len() as u64;
+            merged.clear();
+            merge(&written, complaints, chief, &mut merged);
+            desk.write(&merged);
+            if !desk.goes_on {
+                stop.store(true, Ordering::Relaxed);
+            }
+            for ((_, pages, _), Written { page, .. }) in ends.iter().zip(written) {
+                let _ = pages.send(page); // a thread that has ended needs none
+            }
+        }
+        let mut summary = joined(reading);
+        summary.notices += notices;
+        let mut scribes = Vec::new();
+        for (_, pages, thread) in ends {
+            drop(pages);
+            let (scribe, counted) = joined(thread);
+            summary.add(&counted);
+            scribes.push(scribe);
+        }
+        Traced { summary, scribes }
+    })
+}
+
+/// What a thread returned; where it panicked, this one does.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Puts together what the threads wrote about a batch, and what the chief writes about its complaints.
+fn merge(written: &[Written], complaints: Complaints, chief: &mut impl Scribe, merged: &mut Vec<u8>) {
+    let mut complaints = complaints.into_iter().peekable();
+    let mut at: Vec<(usize, usize)> = vec![(0, 0); written.len()];
+    loop {
+        let next = written
+            .iter()
+            .zip(&at)
+            .enumerate()
+            .filter_map(|(i, (written, &(mark, _)))| Some((written.marks.get(mark)?.0, i)))
+            .min();
+        if let Some((_, complaint)) =
+            complaints.next_if(|(place, _)| next.is_none_or(|(other, _)| *place < other))
+        {
+            chief.notice(&complaint);
+            let page = chief.turn(Vec::new());
+            merged.extend_from_slice(&page);
+            continue;
+        }
+        let Some((_, i)) = next else { return };
+        let (mark, from) = at[i];
+        let to = written[i].marks[mark].1;
+        merged.extend_from_slice(&written[i].page[from..to]);
+        at[i] = (mark + 1, to);
+    }
+}
+
+/// A thread that has some of the connections, and the channels to and from it.
+struct Worker<'scope, S> {
+    batches: SyncSender<Batch>,
+    spare: Receiver<Batch>,
+    written: Receiver<Written>,
+    pages: Sender<Vec<u8>>,
+    thread: ScopedJoinHandle<'scope, (S, Summary)>,
+}
+
+impl<'scope, S: Scribe + 'scope> Worker<'scope, S> {
+    fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        scribe: S,
+        options: &Options,
+        unwanted: &'env [AtomicU64],
+    ) -> Self {
+        let (batches, work) = sync_channel::<Batch>(MAX_WAITING);
+        let (give_back, spare) = channel();
+        let (hand_in, written) = sync_channel(MAX_WAITING);
+        let (pages, empty) = channel::<Vec<u8>>();
+        let mut flows = Flows::new(Tracer::new(scribe, &options.ports));
+        let thread = scope.spawn(move || {
+            for mut batch in work {
+                let mut marks = Vec::new();
+                let mut written = 0;
+                for message in batch.messages.drain(..) {
+                    message.take(&batch.bytes, &mut flows, unwanted);
+                    let now = flows.handler.observer.written();
+                    if now > written {
+                        marks.push((message.place, now));
+                        written = now;
+                    }
+                }
+                batch.bytes.clear();
+                let mut page = empty.try_recv().unwrap_or_default();
+                page.clear();
+                let page = flows.handler.observer.turn(page);
+                if hand_in.send(Written { page, marks }).is_err() {
+                    break;
+                }
+                let _ = give_back.send(batch); // whoever reads may have ended
+            }
+            let Tracer { observer, summary, .. } = flows.handler;
+            (observer, summary)
+        });
+        Self { batches, spare, written, pages, thread }
+    }
+}
+
+impl Message {
+    fn take<S: Scribe>(&self, bytes: &[u8], flows: &mut Flows<Tracer<S>>, unwanted: &[AtomicU64]) {
+        match &self.step {
+            Step::Open(opened) => flows.open(self.slot, opened),
+            Step::Segment(direction, segment, from, to, stamp) => {
+                let segment = Segment { payload: &bytes[*from..*to], ..*segment };
+                if let Some(stream) = flows.segment_or_unwanted(self.slot, *direction, &segment, *stamp) {
+                    unwanted[self.slot].store(stream + 1, Ordering::Relaxed);
+                }
+            }
+            Step::Close(end) => flows.close(self.slot, *end),
+        }
+    }
+}
+
+/// The way to a worker, and back.
+struct Line {
+    batches: SyncSender<Batch>,
+    spare: Receiver<Batch>,
+}
+
+/// Writes the table's steps down for the threads that have the connections.
+struct Dispatch<'a> {
+    batches: Vec<Batch>,
+    /// Steps of this batch so far.
+    place: usize,
+    /// Bytes of payload of this batch so far.
+    bytes: usize,
+    complaints: Complaints,
+    /// The connection in each slot.
+    streams: Vec<u64>,
+    /// For each slot one more than the last connection there of which no more is wanted.
+    unwanted: &'a [AtomicU64],
+    stop: &'a AtomicBool,
+    to_merge: SyncSender<Complaints>,
+    lines: Vec<Line>,
+}
+
+impl Dispatch<'_> {
+    fn write(&mut self, slot: usize, step: impl FnOnce(&mut Vec<u8>) -> Step) {
+        let count = self.batches.len();
+        let batch = &mut self.batches[shard_of(self.streams[slot]) % count];
+        let before = batch.bytes.len();
+        let step = step(&mut batch.bytes);
+        self.bytes += batch.bytes.len() - before;
+        batch.messages.push(Message { place: self.place, slot, step });
+        self.place += 1;
+    }
+
+    fn send(&mut self) {
+        (self.place, self.bytes) = (0, 0);
+        // Where the other side is gone, its thread has panicked, which shows when it is joined.
+        let _ = self.to_merge.send(std::mem::take(&mut self.complaints));
+        for (batch, line) in self.batches.iter_mut().zip(&self.lines) {
+            let spare = line.spare.try_recv().unwrap_or_default();
+            if line.batches.send(std::mem::replace(batch, spare)).is_err() {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl Steps for Dispatch<'_> {
+    fn open(&mut self, slot: usize, opened: &Opened) {
+        if self.streams.len() <= slot {
+            self.streams.resize(slot + 1, 0);
+        }
+        self.streams[slot] = opened.stream;
+        self.write(slot, |_| Step::Open(*opened));
+    }
+
+    fn segment(&mut self, slot: usize, direction: Direction, segment: &Segment<'_>, stamp: Stamp) -> bool {
+        // When a thread says so differs from run to run, what it does with the rest does not: nothing.
+        if self.unwanted[slot].load(Ordering::Relaxed) == self.streams[slot] + 1 {
+            return false;
+        }
+        self.write(slot, |bytes| {
+            let from = bytes.len();
+            bytes.extend_from_slice(segment.payload);
+            let segment = Segment { payload: &[], ..*segment };
+            Step::Segment(direction, segment, from, bytes.len(), stamp)
+        });
+        true
+    }
+
+    fn close(&mut self, slot: usize, end: Option<End>) {
+        self.write(slot, |_| Step::Close(end));
+    }
+}
+
+impl Taker for Dispatch<'_> {
+    fn notice(&mut self, notice: Notice) {
+        self.complaints.push((self.place, notice));
+        self.place += 1;
+    }
+
+    fn goes_on(&mut self) -> bool {
+        if self.place >= BATCH_STEPS || self.bytes >= BATCH_BYTES {
+            self.send();
+        }
+        !self.stop.load(Ordering::Relaxed)
+    }
+}
