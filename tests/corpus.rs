@@ -550,7 +550,7 @@ struct Connection {
 }
 
 fn connections(name: &str) -> Vec<Connection> {
-    let mut streams = Streams::new(Gather::default());
+    let mut streams = Streams::new(Gather::default(), &[1688]);
     packets(name, |layers, packet, stamp| {
         if let Ok(segment) = layers.segment(packet) {
             streams.push(&segment, stamp);
@@ -580,10 +580,6 @@ struct Gather(Vec<(u64, u16, [Vec<u8>; 2])>);
 
 impl Handler for Gather {
     type State = [Vec<u8>; 2];
-
-    fn is_server_port(&self, port: u16) -> bool {
-        port == 1688
-    }
 
     fn open(&mut self, _: &FlowInfo) -> Self::State {
         Self::State::default()

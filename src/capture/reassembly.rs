@@ -440,6 +440,9 @@ impl Half {
             let surplus = (self.remembered.len() + bytes.len()).saturating_sub(MAX_REMEMBERED / 2);
             self.remembered.drain(..surplus.min(self.remembered.len()));
         }
+        if self.remembered.capacity() == 0 {
+            self.remembered.reserve(bytes.len().max(512));
+        }
         self.remembered.extend_from_slice(bytes);
     }
 

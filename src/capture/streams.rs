@@ -507,6 +507,138 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_come_again_and_differ_are_told_with_both_versions_and_the_first_ones_stay() {
+        let log = run(&[
+            segment(CLIENT, "S", 0, b""),
+            segment(CLIENT, "A", 1, b"abcdef"),
+            segment(CLIENT, "A", 3, b"cXYfgh"),
+            segment(CLIENT, "A", 1, b"abcdefgh"),
+        ]);
+        assert_eq!(log[1..], ["0 c2s@0 abcdef", "0 c2s conflict 3+2 de XY", "0 c2s@6 gh", "close 0 open"]);
+    }
+
+    #[test]
+    fn what_waits_behind_a_hole_is_compared_as_well_and_the_first_bytes_stay() {
+        let log = run(&[
+            segment(CLIENT, "S", 0, b""),
+            segment(CLIENT, "A", 6, b"fgh"),
+            segment(CLIENT, "A", 4, b"deFGHijk"),
+            segment(CLIENT, "A", 1, b"abcDe"),
+        ]);
+        assert_eq!(
+            log[1..],
+            [
+                "0 c2s conflict 5+3 fgh FGH",
+                "0 c2s conflict 3+1 d D",
+                "0 c2s@0 abc",
+                "0 c2s@3 de",
+                "0 c2s@5 fgh",
+                "0 c2s@8 ijk",
+                "close 0 open"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_keep_alive_probe_is_no_conflict() {
+        let log = run(&[
+            segment(CLIENT, "S", 0, b""),
+            segment(CLIENT, "A", 1, b"abc"),
+            segment(CLIENT, "A", 3, b"\0"),
+            segment(CLIENT, "A", 3, b""),
+            segment(CLIENT, "A", 4, b"def"),
+        ]);
+        assert_eq!(log[1..], ["0 c2s@0 abc", "0 c2s@3 def", "close 0 open"]);
+    }
+
+    #[test]
+    fn urgent_data_stay_where_they_are_and_are_counted() {
+        struct Urgent(u64);
+        impl Handler for Urgent {
+            type State = ();
+            fn open(&mut self, _: &FlowInfo) {}
+            fn data(&mut self, _: &FlowInfo, (): &mut (), _: Direction, _: Chunk<'_>) {}
+            fn gap(&mut self, _: &FlowInfo, (): &mut (), _: Direction, _: Gap) {}
+            fn close(&mut self, flow: &FlowInfo, (): (), _: End) {
+                assert_eq!(flow.bytes, [6, 0]);
+                self.0 = flow.urgent[0];
+            }
+        }
+        let mut streams = Streams::new(Urgent(0), &[]);
+        let segments =
+            [segment(CLIENT, "S", 0, b""), segment(CLIENT, "AU", 1, b"abc"), segment(CLIENT, "A", 4, b"def")];
+        for segment in &segments {
+            streams.push(segment, Stamp { frame: 1, time: None });
+        }
+        assert_eq!(streams.finish().0, 1);
+    }
+
+    #[test]
+    fn what_one_copy_lacks_by_its_snap_length_another_one_can_bring() {
+        let mut cut = segment(CLIENT, "A", 4, b"de");
+        cut.payload_length = 6;
+        let log = run(&[
+            segment(CLIENT, "S", 0, b""),
+            cut,
+            segment(CLIENT, "A", 6, b"fghi"),
+            segment(CLIENT, "A", 1, b"abc"),
+        ]);
+        assert_eq!(log[1..], ["0 c2s@0 abc", "0 c2s@3 de", "0 c2s@5 fghi", "close 0 open"]);
+    }
+
+    #[test]
+    fn without_a_syn_the_first_packets_may_come_in_any_order() {
+        let log = run(&[
+            segment(CLIENT, "A", 14, b"no"),
+            segment(CLIENT, "A", 10, b"jk"),
+            segment(CLIENT, "A", 12, b"lm"),
+        ]);
+        assert_eq!(log[1..], ["0 c2s@0 jk", "0 c2s@2 lm", "0 c2s@4 no", "close 0 open"]);
+        // Across the wrap of the sequence number, too.
+        let log = run(&[
+            segment(CLIENT, "A", 1, b"cd"),
+            segment(CLIENT, "A", u32::MAX, b"ab"),
+            segment(CLIENT, "A", 3, b"ef"),
+        ]);
+        assert_eq!(log[1..], ["0 c2s@0 ab", "0 c2s@2 cd", "0 c2s@4 ef", "close 0 open"]);
+    }
+
+    #[test]
+    fn connections_that_are_not_wanted_cost_nothing_more() {
+        struct Picky(u64, bool);
+        impl Handler for Picky {
+            type State = bool;
+            fn open(&mut self, _: &FlowInfo) -> bool {
+                true
+            }
+            fn data(&mut self, _: &FlowInfo, wants: &mut bool, _: Direction, _: Chunk<'_>) {
+                self.0 += 1;
+                *wants = false;
+            }
+            fn gap(&mut self, _: &FlowInfo, _: &mut bool, _: Direction, _: Gap) {
+                panic!("it is not wanted");
+            }
+            fn wants(&self, wants: &bool) -> bool {
+                *wants
+            }
+            fn close(&mut self, _: &FlowInfo, _: bool, _: End) {
+                self.1 = true;
+            }
+        }
+        let mut streams = Streams::new(Picky(0, false), &[]);
+        for segment in [
+            segment(CLIENT, "S", 0, b""),
+            segment(CLIENT, "A", 1, b"abc"),
+            segment(CLIENT, "A", 4, b"def"),
+            segment(CLIENT, "A", 900, b"ghi"),
+        ] {
+            streams.push(&segment, Stamp { frame: 1, time: None });
+        }
+        let Picky(times, is_closed) = streams.finish();
+        assert_eq!((times, is_closed), (1, true));
+    }
+
+    #[test]
     fn connections_are_bounded() {
         let mut streams = Streams::new(Log::default(), &[1688]);
         for i in 0..70_000u32 {

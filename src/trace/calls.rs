@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use crate::capture::{Endpoint, Stamp};
-use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseMessage, ResponseStub};
+use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseChecks, ResponseStub, Verifier};
 use crate::rpc::{Association, Header, Outcome as ContextOutcome, PfcFlags, SyntaxId, TransferSyntax};
 use crate::wire::{Endianness, Error, Guid};
 
@@ -9,6 +9,15 @@ use super::{
     Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, RequestRecord, RequestStubFields,
     ResponseRecord, ResponseStubFields, Span,
 };
+
+/// Who is told of exchanges.
+pub(super) trait Out {
+    /// What responses are opened with.
+    fn verifier(&mut self) -> &mut Verifier;
+
+    /// An exchange has ended.
+    fn exchange(&mut self, exchange: Exchange);
+}
 
 /// The calls of one connection: puts fragments together and joins requests with their answers by call_id.
 ///
@@ -38,7 +47,7 @@ struct Call {
     call_id: u32,
     context_id: Option<u16>,
     endianness: Endianness,
-    record: RequestRecord,
+    record: Box<RequestRecord>,
     reading: Reading,
     /// False for a call of another interface, whose stub is not kept.
     is_kms: bool,
@@ -112,7 +121,7 @@ impl Calls {
         error: Option<&Error>,
         stamps: (Stamp, Stamp),
         association: &Association,
-        out: &mut impl FnMut(Exchange),
+        out: &mut impl Out,
     ) {
         let stub = pdu.as_ref().map_or(&[][..], |pdu| pdu.stub);
         let is_first = header.flags.has(PfcFlags::FIRST);
@@ -179,7 +188,7 @@ impl Calls {
             _ => true,
         };
         let span = Span { first, last, fragments: 1, complete: false };
-        let record = RequestRecord {
+        let record = Box::new(RequestRecord {
             span,
             opnum: pdu.as_ref().map(|pdu| pdu.opnum),
             object: pdu.as_ref().and_then(|pdu| pdu.object),
@@ -189,7 +198,7 @@ impl Calls {
             message: None,
             checks: None,
             fits: None,
-        };
+        });
         Call {
             call_id: header.call_id,
             context_id,
@@ -211,7 +220,7 @@ impl Calls {
         error: Option<&Error>,
         stamps: (Stamp, Stamp),
         association: &Association,
-        out: &mut impl FnMut(Exchange),
+        out: &mut impl Out,
     ) {
         let is_first = header.flags.has(PfcFlags::FIRST);
         let is_last = header.flags.has(PfcFlags::LAST);
@@ -253,7 +262,7 @@ impl Calls {
         }
     }
 
-    fn join(&mut self, answer: PartialAnswer, association: &Association, out: &mut impl FnMut(Exchange)) {
+    fn join(&mut self, answer: PartialAnswer, association: &Association, out: &mut impl Out) {
         let position = self.pending.iter().position(|call| call.call_id == answer.call_id);
         match position.and_then(|position| self.pending.remove(position)) {
             Some(call) => self.emit(call, Some(answer), out),
@@ -270,7 +279,7 @@ impl Calls {
 
     /// Says that the connection has ended: what is left is handed out, in the order of the requests, then the answers
     /// without one.
-    pub(super) fn finish(&mut self, association: &Association, out: &mut impl FnMut(Exchange)) {
+    pub(super) fn finish(&mut self, association: &Association, out: &mut impl Out) {
         for answer in std::mem::take(&mut self.partial) {
             self.join(answer, association, out);
         }
@@ -282,17 +291,19 @@ impl Calls {
         }
     }
 
-    fn emit(&mut self, mut call: Call, answer: Option<PartialAnswer>, out: &mut impl FnMut(Exchange)) {
+    fn emit(&mut self, mut call: Call, answer: Option<PartialAnswer>, out: &mut impl Out) {
         if !call.is_kms {
             self.other_calls += 1;
             return;
         }
         call.read();
         self.exchanges += 1;
-        let answer = answer.map(|answer| answer.read(call.reading.ndr));
         let request = call.record;
+        let read =
+            answer.map(|answer| answer.read(call.reading.ndr, request.message.as_ref(), out.verifier()));
+        let (answer, checks) = read.map_or((None, None), |(answer, checks)| (Some(answer), checks));
         let (stream, client, server) = self.endpoints;
-        out(Exchange {
+        out.exchange(Exchange {
             stream,
             client,
             server,
@@ -303,16 +314,11 @@ impl Calls {
             ndr_basis: call.reading.basis,
             request: Some(request),
             answer,
-            checks: None,
+            checks,
         });
     }
 
-    fn emit_orphan(
-        &mut self,
-        answer: PartialAnswer,
-        association: &Association,
-        out: &mut impl FnMut(Exchange),
-    ) {
+    fn emit_orphan(&mut self, answer: PartialAnswer, association: &Association, out: &mut impl Out) {
         let fits = |ndr| response_fits(&answer.bytes, ndr, answer.endianness);
         let reading = self.reading(answer.context_id, association, fits);
         let is_foreign = matches!(reading.standing, ContextStanding::Foreign(_));
@@ -323,9 +329,9 @@ impl Calls {
         }
         self.exchanges += 1;
         let (call_id, context_id) = (answer.call_id, answer.context_id);
-        let answer = answer.read(reading.ndr);
+        let (answer, checks) = answer.read(reading.ndr, None, out.verifier());
         let (stream, client, server) = self.endpoints;
-        out(Exchange {
+        out.exchange(Exchange {
             stream,
             client,
             server,
@@ -336,7 +342,7 @@ impl Calls {
             ndr_basis: reading.basis,
             request: None,
             answer: Some(answer),
-            checks: None,
+            checks,
         });
     }
 
@@ -429,11 +435,18 @@ impl Call {
 }
 
 impl PartialAnswer {
-    fn read(self, ndr: Ndr) -> Answer {
+    /// Reads the stub, opens the message, and verifies it against the request's.
+    fn read(
+        self,
+        ndr: Ndr,
+        request: Option<&RequestMessage>,
+        verifier: &mut Verifier,
+    ) -> (Answer, Option<ResponseChecks>) {
         let Self { span, bytes, mut error, .. } = self;
         if let Some(status) = self.fault {
-            return Answer::Fault(FaultRecord { span, status });
+            return (Answer::Fault(FaultRecord { span, status }), None);
         }
+        let mut checks = None;
         let mut message = None;
         let mut fields = None;
         match ResponseStub::parse(&bytes, ndr, self.endianness) {
@@ -450,14 +463,15 @@ impl PartialAnswer {
                 });
                 if !stub.data.is_empty() {
                     let head = stub.data.as_ptr() as usize - bytes.as_ptr() as usize;
-                    let opened = ResponseMessage::decode(stub.data);
+                    let (opened, verified) = verifier.open(stub.data, request);
                     error = error.or(opened.error().map(|error| error.clone().shifted(head)));
-                    message = Some(opened);
+                    (message, checks) = (Some(opened), verified);
                 }
             }
             Err(stub_error) => error = error.or(Some(stub_error)),
         }
-        Answer::Response(Box::new(ResponseRecord { span, bytes, stub: fields, error, message }))
+        let record = ResponseRecord { span, bytes, stub: fields, error, message };
+        (Answer::Response(Box::new(record)), checks)
     }
 }
 

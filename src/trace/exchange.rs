@@ -23,7 +23,7 @@ pub struct Exchange {
     /// Why they are read so.
     pub ndr_basis: NdrBasis,
     /// The request.
-    pub request: Option<RequestRecord>,
+    pub request: Option<Box<RequestRecord>>,
     /// The answer.
     pub answer: Option<Answer>,
     /// Every verification of the response, where there is one that could be opened.

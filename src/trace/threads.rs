@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crate::capture::{
-    CaptureReader, Direction, End, Flows, MAX_FLOWS, Opened, SHARDS, Segment, Stamp, Steps, shard_of,
+    CaptureReader, Direction, End, Flows, MAX_FLOWS, Opened, Segment, Stamp, Steps, shard_of,
 };
 
 use super::run::{Taker, file_notice, read_packets};

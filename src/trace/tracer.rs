@@ -3,8 +3,8 @@ use crate::kms::Verifier;
 use crate::rpc::{Association, Body, Framed, Framer, Header, Pdu, PduType, SyntaxId};
 use crate::wire::{Error, Hex};
 
-use super::calls::{AnswerPdu, Calls, RequestPdu};
-use super::{Answer, ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Summary};
+use super::calls::{AnswerPdu, Calls, Out, RequestPdu};
+use super::{ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Summary};
 
 /// Who is told what is in a capture.
 ///
@@ -200,7 +200,7 @@ impl<O: Observer> Tracer<O> {
             framer.gap(end, &mut |framed| rest.framed(self, flow, direction, framed));
         }
         rest.cut_by_gap = None;
-        rest.calls.finish(&rest.association, &mut |exchange| self.exchange(exchange));
+        rest.calls.finish(&rest.association, self);
         rest.calls.dropped += 1;
         self.held[shard] += followed.held();
     }
@@ -334,7 +334,7 @@ impl<O: Observer> Handler for Tracer<O> {
             self.summary.other_connections += 1;
             return;
         }
-        rest.calls.finish(&rest.association, &mut |exchange| self.exchange(exchange));
+        rest.calls.finish(&rest.association, self);
         let dropped = rest.calls.dropped + u64::from(rest.association.dropped());
         if dropped > 0 {
             let message = format!("{dropped} calls, answers or contexts were given up to bound memory");
@@ -364,19 +364,18 @@ impl<O: Observer> Handler for Tracer<O> {
     }
 }
 
-impl<O: Observer> Tracer<O> {
-    /// Verifies the response, and tells of the exchange.
-    fn exchange(&mut self, mut exchange: Exchange) {
-        if let Some(Answer::Response(response)) = &exchange.answer
-            && let Some(message) = &response.message
-        {
-            let request = exchange.request.as_ref().and_then(|request| request.message.as_ref());
-            exchange.checks = self.verifier.verify(message, request);
-        }
+impl<O: Observer> Out for Tracer<O> {
+    fn verifier(&mut self) -> &mut Verifier {
+        &mut self.verifier
+    }
+
+    fn exchange(&mut self, exchange: Exchange) {
         self.summary.count(&exchange);
         self.observer.exchange(&exchange);
     }
+}
 
+impl<O: Observer> Tracer<O> {
     fn connection(&mut self, record: &ConnectionRecord) {
         self.summary.connections += 1;
         self.observer.connection(record);
@@ -523,7 +522,7 @@ impl Connection {
     ) {
         let header = &pdu.header;
         let association = &mut self.association;
-        let out = &mut |exchange: Exchange| tracer.exchange(exchange);
+        let out = tracer;
         match &pdu.body {
             Body::Bind(bind) => association.bind(header.call_id, bind),
             Body::AlterContext(alter) => association.alter_context(header.call_id, alter),
