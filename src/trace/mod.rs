@@ -6,6 +6,7 @@
 mod calls;
 mod connection;
 mod exchange;
+pub mod filter;
 mod notice;
 mod run;
 mod tracer;
@@ -15,6 +16,7 @@ pub use exchange::{
     Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, Outcome, RequestRecord, RequestStubFields,
     ResponseRecord, ResponseStubFields, Span,
 };
+pub use filter::{Filter, FilterError};
 pub use notice::{Notice, NoticeKind};
 pub use run::{FileRecord, Options, Summary, trace};
 pub use tracer::{Observer, PduContent, PduRecord};
