@@ -83,6 +83,17 @@ fn filters_ask_for_what_plain_code_asks_for() {
     same("service_time > 1ms", |x| x.service_time().is_some_and(|time| time > 1_000_000));
     same("failed", |x| x.checks.is_some_and(|c| c.by_name().iter().any(|(_, check)| *check == Check::Fail)));
     same("failed == version_envelope", |x| failed(x, "version_envelope"));
+    same("verified", |x| {
+        x.checks.is_some_and(|c| {
+            c.by_name().iter().all(|(_, check)| matches!(check, Check::Pass | Check::NotApplicable))
+        })
+    });
+    same("verified == false and not failed", |x| {
+        x.checks.is_some_and(|c| {
+            let of = |wanted: Check| c.by_name().iter().any(|(_, check)| *check == wanted);
+            of(Check::NoRequest) && !of(Check::Fail)
+        })
+    });
     same("fault == nca_s_unk_if", |x| x.outcome() == Outcome::Fault(Some(0x1c01_0003)));
     same("frame == 11", |x| {
         let (asked, answered) = (x.request.as_ref().map(|request| request.span), x.answer_span());

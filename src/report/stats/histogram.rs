@@ -1,4 +1,4 @@
-/// Service times of a row: how many, the least, the greatest, and the percentiles within [`Histogram::ERROR`].
+/// Service times of a row: how many, the least, the greatest, and the percentiles within 1 %.
 ///
 /// Values are counted in buckets, 64 to a power of two, so that the middle of a bucket is at most 1/128 of a value away
 /// from it. Only buckets with something in them take memory, 8 bytes each. Everything is a sum, a least or a greatest,

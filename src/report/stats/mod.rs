@@ -253,5 +253,6 @@ mod tests {
         assert_eq!((stats.machines.pairs.len(), stats.machines.has_more), (1 << 17, true));
         let text = shown(&stats);
         assert!(text.contains("others (about "), "{}", text.lines().last().unwrap());
+        assert!(text.contains("! more than 131072 pairs of host and machine"));
     }
 }

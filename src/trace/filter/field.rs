@@ -50,9 +50,11 @@ impl Field {
         FIELDS.iter().find(|field| field.name == name || field.aliases.contains(&name))
     }
 
-    /// The name that is meant by a word that is none.
+    /// The name that is meant by a word that is none: one nearly the same, or its end (`ip.addr`).
     pub(super) fn nearest(word: &str) -> Option<&'static str> {
-        nearest(word, FIELDS.iter().flat_map(|field| field.aliases.iter().copied().chain([field.name])))
+        let names = FIELDS.iter().flat_map(|field| field.aliases.iter().copied().chain([field.name]));
+        let end = word.rsplit('.').next().and_then(Self::by_name);
+        nearest(word, names).or(end.map(|field| field.name))
     }
 }
 
@@ -113,8 +115,8 @@ static FIELDS: [Field; 58] = [
             matches!((first, last), (Some(a), Some(b)) if test(Value::Span(a.min(b).into(), a.max(b).into())))
         },
     ),
-    field("call_id", &["call"], Kind::Number, "call_id", |x, test| number(test, x.call_id)),
-    field("context_id", &[], Kind::Number, "p_cont_id", |x, test| {
+    field("call_id", &["call"], Kind::Number, "the call's id", |x, test| number(test, x.call_id)),
+    field("context_id", &[], Kind::Number, "the presentation context's id (p_cont_id)", |x, test| {
         x.context_id.is_some_and(|id| number(test, id))
     }),
     field("context", &[], Kind::Word(&CONTEXTS), "what became of the presentation context", |x, test| {
@@ -134,18 +136,12 @@ static FIELDS: [Field; 58] = [
     field("outcome", &[], Kind::Word(&OUTCOMES), "how it ended", |x, test| {
         test(Value::Text(x.outcome().name()))
     }),
-    field(
-        "time",
-        &["request.time"],
-        Kind::Time,
-        "when it was asked (answered, where no request is there)",
-        {
-            |x, test| {
-                let asked = x.request.as_ref().map(|request| request.span).or(x.answer_span());
-                asked.and_then(|span| span.first.time).is_some_and(|time| number(test, time))
-            }
-        },
-    ),
+    field("time", &[], Kind::Time, "when it was asked (answered, where no request is there)", {
+        |x, test| {
+            let asked = x.request.as_ref().map(|request| request.span).or(x.answer_span());
+            asked.and_then(|span| span.first.time).is_some_and(|time| number(test, time))
+        }
+    }),
     field("service_time", &[], Kind::Duration, "from the request's last packet to the answer's first", {
         |x, test| x.service_time().is_some_and(|time| number(test, time))
     }),
@@ -218,55 +214,95 @@ static FIELDS: [Field; 58] = [
     field("product", &[], Kind::Product(None), "SKU or KMS id: its name, or the GUID", |x, test| {
         asks(x).is_some_and(|body| test(Value::Guid(body.act_id)) || test(Value::Guid(body.kms_id)))
     }),
-    field("app", &["app_id", "request.app_id"], Kind::Product(Some(catalog::Kind::Application)), "AppID", {
-        |x, test| asks(x).is_some_and(|body| test(Value::Guid(body.app_id)))
-    }),
-    field("sku", &["sku_id", "request.sku_id"], Kind::Product(Some(catalog::Kind::Sku)), "ActID", {
-        |x, test| asks(x).is_some_and(|body| test(Value::Guid(body.act_id)))
-    }),
-    field("kms_id", &["request.kms_id"], Kind::Product(Some(catalog::Kind::KmsProduct)), "KMSID", {
-        |x, test| asks(x).is_some_and(|body| test(Value::Guid(body.kms_id)))
-    }),
-    field("cmid", &["request.cmid"], Kind::Guid, "CMID", |x, test| {
+    field(
+        "app",
+        &["app_id", "request.app_id"],
+        Kind::Product(Some(catalog::Kind::Application)),
+        "the application, Windows or an Office (AppID)",
+        |x, test| asks(x).is_some_and(|body| test(Value::Guid(body.app_id))),
+    ),
+    field(
+        "sku",
+        &["sku_id", "request.sku_id"],
+        Kind::Product(Some(catalog::Kind::Sku)),
+        "the edition (ActID)",
+        |x, test| asks(x).is_some_and(|body| test(Value::Guid(body.act_id))),
+    ),
+    field(
+        "kms_id",
+        &["request.kms_id"],
+        Kind::Product(Some(catalog::Kind::KmsProduct)),
+        "what hosts count its machine under (KMSID)",
+        |x, test| asks(x).is_some_and(|body| test(Value::Guid(body.kms_id))),
+    ),
+    field("cmid", &["request.cmid"], Kind::Guid, "the machine's id (CMID)", |x, test| {
         asks(x).is_some_and(|body| test(Value::Guid(body.cmid)))
     }),
-    field("cmid_prev", &["request.cmid_prev"], Kind::Guid, "CMID_prev", |x, test| {
+    field("cmid_prev", &["request.cmid_prev"], Kind::Guid, "its id before (CMID_prev)", |x, test| {
         asks(x).is_some_and(|body| test(Value::Guid(body.cmid_prev)))
     }),
-    field("machine", &["machine_name", "request.machine_name"], Kind::Text, "MachineName", |x, test| {
-        asks(x).is_some_and(|body| test(Value::Utf16(&body.machine_name)))
-    }),
-    field("vm_info", &["request.vm_info"], Kind::Number, "VMInfo", |x, test| {
+    field(
+        "machine",
+        &["machine_name", "request.machine_name"],
+        Kind::Text,
+        "the machine's name (MachineName)",
+        |x, test| asks(x).is_some_and(|body| test(Value::Utf16(&body.machine_name))),
+    ),
+    field("vm_info", &["request.vm_info"], Kind::Number, "0 on a physical machine (VMInfo)", |x, test| {
         asks(x).is_some_and(|body| number(test, body.vm_info))
     }),
-    field("virtual", &[], Kind::Flag, "VMInfo is not 0", |x, test| {
+    field("virtual", &[], Kind::Flag, "the client says that it is a virtual machine", |x, test| {
         asks(x).is_some_and(|body| test(Value::Flag(body.vm_info != 0)))
     }),
-    field("license_status", &["request.license_status"], Kind::LicenseStatus, "LicenseStatus", |x, test| {
-        asks(x).is_some_and(|body| number(test, body.license_status))
-    }),
+    field(
+        "license_status",
+        &["request.license_status"],
+        Kind::LicenseStatus,
+        "0 to 6, or its name (LicenseStatus)",
+        |x, test| asks(x).is_some_and(|body| number(test, body.license_status)),
+    ),
     field(
         "binding_expiration",
         &["request.binding_expiration"],
         Kind::Minutes,
-        "BindingExpiration",
+        "how long its license lasts (BindingExpiration)",
         |x, test| asks(x).is_some_and(|body| minutes(test, body.binding_expiration)),
     ),
-    field("n_policy", &["request.n_policy"], Kind::Number, "N-Policy", |x, test| {
-        asks(x).is_some_and(|body| number(test, body.n_policy))
-    }),
-    field("client_time", &["request.client_time"], Kind::Time, "ClientTime", |x, test| {
-        asks(x).is_some_and(|body| number(test, body.client_time.unix_nanos()))
-    }),
-    field("hresult", &["response.hresult"], Kind::HResult, "HRESULT", |x, test| {
-        let hresult = response(x).and_then(|response| response.stub.as_ref()?.hresult);
-        hresult.is_some_and(|hresult| number(test, hresult))
-    }),
-    field("fault", &["fault.status"], Kind::FaultStatus, "status of a fault", |x, test| match &x.answer {
-        Some(Answer::Fault(fault)) => fault.status.is_some_and(|status| number(test, status)),
-        _ => false,
-    }),
-    field("epid", &["response.epid"], Kind::Text, "ePID", |x, test| {
+    field(
+        "n_policy",
+        &["request.n_policy"],
+        Kind::Number,
+        "machines the host has to have counted (N-Policy)",
+        |x, test| asks(x).is_some_and(|body| number(test, body.n_policy)),
+    ),
+    field(
+        "client_time",
+        &["request.client_time"],
+        Kind::Time,
+        "the client's clock (ClientTime)",
+        |x, test| asks(x).is_some_and(|body| number(test, body.client_time.unix_nanos())),
+    ),
+    field(
+        "hresult",
+        &["response.hresult"],
+        Kind::HResult,
+        "the response's HRESULT, or its symbol",
+        |x, test| {
+            let hresult = response(x).and_then(|response| response.stub.as_ref()?.hresult);
+            hresult.is_some_and(|hresult| number(test, hresult))
+        },
+    ),
+    field(
+        "fault",
+        &["fault.status"],
+        Kind::FaultStatus,
+        "the status of a fault, or its symbol",
+        |x, test| match &x.answer {
+            Some(Answer::Fault(fault)) => fault.status.is_some_and(|status| number(test, status)),
+            _ => false,
+        },
+    ),
+    field("epid", &["response.epid"], Kind::Text, "the host's extended product id (ePID)", |x, test| {
         answers(x).is_some_and(|body| test(Value::Utf16(&body.epid)))
     }),
     field(
@@ -279,7 +315,7 @@ static FIELDS: [Field; 58] = [
     field("lcid", &["response.epid_parts.lcid"], Kind::Number, "the host's language, out of the ePID", {
         |x, test| epid(x).is_some_and(|epid| number(test, epid.lcid))
     }),
-    field("hwid", &["response.hwid"], Kind::Bytes, "HwId (version 6)", |x, test| {
+    field("hwid", &["response.hwid"], Kind::Bytes, "the host's hardware id (HwId, version 6)", |x, test| {
         match response(x).and_then(|response| response.message.as_ref()) {
             Some(ResponseMessage::Encrypted(message)) => {
                 message.v6.as_ref().is_some_and(|v6| test(Value::Bytes(&v6.hwid)))
@@ -287,15 +323,27 @@ static FIELDS: [Field; 58] = [
             _ => false,
         }
     }),
-    field("count", &["response.count"], Kind::Number, "Count", |x, test| {
-        answers(x).is_some_and(|body| number(test, body.count))
-    }),
-    field("activation_interval", &["response.activation_interval"], Kind::Minutes, "VLActivationInterval", {
-        |x, test| answers(x).is_some_and(|body| minutes(test, body.activation_interval))
-    }),
-    field("renewal_interval", &["response.renewal_interval"], Kind::Minutes, "VLRenewalInterval", {
-        |x, test| answers(x).is_some_and(|body| minutes(test, body.renewal_interval))
-    }),
+    field(
+        "count",
+        &["response.count"],
+        Kind::Number,
+        "machines that the host has counted (Count)",
+        |x, test| answers(x).is_some_and(|body| number(test, body.count)),
+    ),
+    field(
+        "activation_interval",
+        &["response.activation_interval"],
+        Kind::Minutes,
+        "until the next try (VLActivationInterval)",
+        |x, test| answers(x).is_some_and(|body| minutes(test, body.activation_interval)),
+    ),
+    field(
+        "renewal_interval",
+        &["response.renewal_interval"],
+        Kind::Minutes,
+        "until the next renewal (VLRenewalInterval)",
+        |x, test| answers(x).is_some_and(|body| minutes(test, body.renewal_interval)),
+    ),
     field("response.cmid", &[], Kind::Guid, "CMID of the response", |x, test| {
         answers(x).is_some_and(|body| test(Value::Guid(body.cmid)))
     }),

@@ -155,7 +155,10 @@ impl<'a> Parser<'a> {
         let Some(field) = Field::by_name(word) else {
             return Err(self.error(match Field::nearest(word) {
                 Some(name) => format!("unknown field {word:?}; did you mean {name:?}?"),
-                None => format!("unknown field {word:?}"),
+                None if word.starts_with(|c: char| c.is_ascii_digit()) => {
+                    format!("needed a field, got {word:?}; every test names its field")
+                }
+                None => format!("unknown field {word:?}; \"help\" lists the fields"),
             }));
         };
         self.advance();
@@ -288,7 +291,9 @@ mod tests {
         for (source, message) in [
             ("", "at column 1: the filter is empty"),
             ("cliant == 1", "at column 1: unknown field \"cliant\"; did you mean \"client\"?"),
-            ("count == 1 and banana", "at column 16: unknown field \"banana\""),
+            ("count == 1 and banana", "at column 16: unknown field \"banana\"; \"help\" lists the fields"),
+            ("ip.addr == ::1", "at column 1: unknown field \"ip.addr\"; did you mean \"address\"?"),
+            ("n_policy == 5 or 25", "at column 18: needed a field, got \"25\"; every test names its field"),
             ("count == x", "at column 10: no number: \"x\""),
             ("count = 1", "at column 7: \"=\" is no operator; equal is \"==\""),
             ("count == ", "at column 10: needed a value, got the end"),
