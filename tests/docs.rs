@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use volact::report::Stats;
+use volact::trace::Filter;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -30,6 +32,16 @@ fn volact(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The words of a command; blanks between single quotation marks belong to their word, as in a shell.
+fn words(command: &str) -> Vec<&str> {
+    let mut is_quoted = false;
+    let is_end = |c| {
+        is_quoted ^= c == '\'';
+        c == ' ' && !is_quoted
+    };
+    command.split(is_end).map(|word| word.trim_matches('\'')).collect()
+}
+
 /// The text with the output of each console block as the program gives it now, and the number of blocks.
 fn with_real_output(text: &str) -> (String, usize) {
     let mut out = String::new();
@@ -42,7 +54,7 @@ fn with_real_output(text: &str) -> (String, usize) {
             continue;
         }
         let command = lines.next().unwrap();
-        let arguments: Vec<&str> = command.strip_prefix("$ volact ").unwrap().split(' ').collect();
+        let arguments = words(command.strip_prefix("$ volact ").unwrap());
         out.push_str(command);
         out.push('\n');
         out.push_str(volact(&arguments).trim_end());
@@ -72,6 +84,31 @@ fn every_console_block_shows_what_the_program_prints() {
         }
     }
     assert!(blocks >= 4, "{blocks} blocks");
+}
+
+/// The table of a filter's fields, with VOLACT_WRITE_DOCS=1 written anew.
+#[test]
+fn the_fields_of_a_filter_are_listed() {
+    let path = root().join("docs/filter.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (begin, end) = ("<!-- fields: begin -->\n", "<!-- fields: end -->");
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let mut table = "| field | type | meaning |\n|---|---|---|\n".to_owned();
+    for field in Filter::fields() {
+        let names: Vec<String> =
+            [field.name].iter().chain(field.aliases).map(|name| format!("`{name}`")).collect();
+        let words: Vec<String> = field.words().iter().map(|word| format!("`{word}`")).collect();
+        let separator = if words.is_empty() { "" } else { ": " };
+        let (names, words) = (names.join(", "), words.join(", "));
+        table += &format!("| {names} | {} | {}{separator}{words} |\n", field.type_name(), field.meaning);
+    }
+    let real = format!("{before}{begin}{table}{end}{after}");
+    if std::env::var_os("VOLACT_WRITE_DOCS").is_some() {
+        fs::write(&path, real).unwrap();
+    } else {
+        assert_eq!(text, real, "docs/filter.md does not list the fields there are");
+    }
 }
 
 #[test]
@@ -104,10 +141,22 @@ fn collect(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
     }
 }
 
+/// The `stats` records of all captures together.
+fn statistics() -> String {
+    let mut stats = Stats::default();
+    for name in support::names() {
+        support::decode(&name).exchanges.iter().for_each(|exchange| stats.exchange(exchange));
+    }
+    let mut out = Vec::new();
+    stats.write_jsonl(&mut out, None).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
 #[test]
 fn the_schema_lists_the_fields_that_are_written_and_no_others() {
     let mut written = BTreeMap::<String, BTreeSet<String>>::new();
-    for line in volact(&["decode", "-v", "--format", "jsonl", "captures"]).lines() {
+    let decoded = volact(&["decode", "-v", "--format", "jsonl", "captures"]);
+    for line in decoded.lines().chain(statistics().lines()) {
         let record: Value = serde_json::from_str(line).unwrap();
         let fields = written.entry(record["type"].as_str().unwrap().to_owned()).or_default();
         collect(&record, "", fields);

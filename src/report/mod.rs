@@ -5,8 +5,10 @@ mod explain;
 mod fields;
 mod jsonl;
 mod names;
+mod stats;
 mod text;
 
 pub use explain::explain;
 pub use jsonl::{JsonReport, SCHEMA};
+pub use stats::{Stats, StatsLayout};
 pub use text::TextReport;

@@ -138,28 +138,40 @@ impl<'a> Fault<'a> {
 /// The symbol of a fault's status (C706 appendix E, MS-RPCE 2.2.2.6, MS-ERREF 2.2).
 #[must_use]
 pub fn fault_status_name(status: u32) -> Option<&'static str> {
-    Some(match status {
-        0x0000_0005 => "nca_s_fault_access_denied",
-        0x0000_06f7 => "nca_s_fault_ndr",
-        0x0000_06e4 => "RPC_S_CANNOT_SUPPORT",
-        0x0000_0721 => "RPC_S_SEC_PKG_ERROR",
-        0x1c00_0001 => "nca_s_fault_int_div_by_zero",
-        0x1c00_0002 => "nca_s_fault_addr_error",
-        0x1c00_0005 => "nca_s_fault_invalid_tag",
-        0x1c00_0006 => "nca_s_fault_invalid_bound",
-        0x1c00_0008 => "nca_s_fault_cancel",
-        0x1c00_0009 => "nca_s_fault_unspec",
-        0x1c00_000b => "nca_s_fault_remote_no_memory",
-        0x1c00_001a => "nca_s_fault_context_mismatch",
-        0x1c00_001c => "nca_s_invalid_pres_context_id",
-        0x1c00_001d => "nca_s_unsupported_authn_level",
-        0x1c01_0002 => "nca_s_op_rng_error",
-        0x1c01_0003 => "nca_s_unk_if",
-        0x1c01_0006 => "nca_s_wrong_boot_time",
-        0x1c01_0009 => "nca_s_you_crashed",
-        0x1c01_000b => "nca_s_proto_error",
-        0x1c01_0013 => "nca_s_out_args_too_big",
-        0x1c01_0014 => "nca_s_server_too_busy",
-        _ => return None,
-    })
+    STATUSES.iter().find(|(number, _)| *number == status).map(|(_, name)| *name)
 }
+
+/// The fault's status with this symbol, in upper or lower case.
+#[must_use]
+pub fn fault_status_by_name(name: &str) -> Option<u32> {
+    STATUSES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(number, _)| *number)
+}
+
+/// All statuses of a fault that have a symbol.
+pub fn fault_statuses() -> impl Iterator<Item = (u32, &'static str)> {
+    STATUSES.into_iter()
+}
+
+const STATUSES: [(u32, &str); 21] = [
+    (0x0000_0005, "nca_s_fault_access_denied"),
+    (0x0000_06f7, "nca_s_fault_ndr"),
+    (0x0000_06e4, "RPC_S_CANNOT_SUPPORT"),
+    (0x0000_0721, "RPC_S_SEC_PKG_ERROR"),
+    (0x1c00_0001, "nca_s_fault_int_div_by_zero"),
+    (0x1c00_0002, "nca_s_fault_addr_error"),
+    (0x1c00_0005, "nca_s_fault_invalid_tag"),
+    (0x1c00_0006, "nca_s_fault_invalid_bound"),
+    (0x1c00_0008, "nca_s_fault_cancel"),
+    (0x1c00_0009, "nca_s_fault_unspec"),
+    (0x1c00_000b, "nca_s_fault_remote_no_memory"),
+    (0x1c00_001a, "nca_s_fault_context_mismatch"),
+    (0x1c00_001c, "nca_s_invalid_pres_context_id"),
+    (0x1c00_001d, "nca_s_unsupported_authn_level"),
+    (0x1c01_0002, "nca_s_op_rng_error"),
+    (0x1c01_0003, "nca_s_unk_if"),
+    (0x1c01_0006, "nca_s_wrong_boot_time"),
+    (0x1c01_0009, "nca_s_you_crashed"),
+    (0x1c01_000b, "nca_s_proto_error"),
+    (0x1c01_0013, "nca_s_out_args_too_big"),
+    (0x1c01_0014, "nca_s_server_too_busy"),
+];

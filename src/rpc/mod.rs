@@ -24,7 +24,7 @@ pub use auth::AuthTrailer;
 pub use bind::{Bind, PresentationContext};
 pub use bind_ack::{BindAck, ResultElement, result_name, result_reason_name};
 pub use bind_nak::{BindNak, EXTENDED_ERROR_SIGNATURE, reject_reason_name};
-pub use call::{Fault, Request, Response, fault_status_name};
+pub use call::{Fault, Request, Response, fault_status_by_name, fault_status_name, fault_statuses};
 pub use framer::{Framed, Framer};
 pub use header::{DataRepresentation, HEADER_LEN, Header, PduType, PfcFlags};
 pub use interface::interface_name;

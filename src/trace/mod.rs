@@ -6,6 +6,7 @@
 mod calls;
 mod connection;
 mod exchange;
+pub mod filter;
 mod notice;
 mod run;
 mod threads;
@@ -16,6 +17,7 @@ pub use exchange::{
     Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, Outcome, RequestRecord, RequestStubFields,
     ResponseRecord, ResponseStubFields, Span,
 };
+pub use filter::{Filter, FilterError};
 pub use notice::{Notice, NoticeKind};
 pub use run::{FileRecord, Options, Summary, trace};
 pub use threads::{Scribe, Traced, trace_pages};

@@ -1,0 +1,187 @@
+use std::fmt::Display;
+use std::io;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::capture::Endpoint;
+use crate::catalog::product;
+use crate::wire::Rfc3339;
+
+use super::Stats;
+use super::key::{OutcomeKey, ProductKey};
+use super::row::Row;
+use super::rows::{Key, Rows};
+
+impl Stats {
+    /// Writes a `stats` record for all exchanges together and one for each row, the rows with the most exchanges first;
+    /// `file` is the input, where they are of one.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn write_jsonl(&self, out: &mut impl io::Write, file: Option<&str>) -> io::Result<()> {
+        put(out, &StatsLine::of(file, "all", &self.all))?;
+        write_rows(out, file, "outcome", &self.outcomes, |line, key| line.set_outcome(key))?;
+        write_rows(out, file, "client", &self.clients, |line, key: IpAddr| {
+            line.client = Some(key.to_string())
+        })?;
+        let machines = self.machines.by_host();
+        write_rows(out, file, "host", &self.hosts, |line, key: Endpoint| {
+            line.server = Some(key.to_string());
+            line.machines = Some(machines.get(&key).copied().unwrap_or(0));
+            line.machines_exact = Some(!self.machines.has_more);
+        })?;
+        write_rows(out, file, "product", &self.products, |line, key| line.set_product(key))
+    }
+}
+
+fn write_rows<K: Key>(
+    out: &mut impl io::Write,
+    file: Option<&str>,
+    by: &'static str,
+    rows: &Rows<K>,
+    name: impl Fn(&mut StatsLine<'_>, K),
+) -> io::Result<()> {
+    for (key, row) in rows.sorted() {
+        let mut line = StatsLine::of(file, by, row);
+        name(&mut line, key);
+        put(out, &line)?;
+    }
+    match rows.rest() {
+        Some((row, about)) => put(out, &StatsLine { others: Some(about), ..StatsLine::of(file, by, row) }),
+        None => Ok(()),
+    }
+}
+
+fn put(out: &mut impl io::Write, line: &StatsLine<'_>) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line).map_err(io::Error::from)?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+struct StatsLine<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sku_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sku_name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kms_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kms_name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hresult: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hresult_symbol: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<u64>,
+    exchanges: u64,
+    answered: u64,
+    refused: u64,
+    faults: u64,
+    unreadable: u64,
+    unanswered: u64,
+    failed_checks: u64,
+    timed: u64,
+    negative_times: u64,
+    service_time_min_ns: Option<u64>,
+    service_time_p50_ns: Option<u64>,
+    service_time_p90_ns: Option<u64>,
+    service_time_p99_ns: Option<u64>,
+    service_time_max_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machines: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machines_exact: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_time_ns: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_time_ns: Option<i64>,
+}
+
+impl<'a> StatsLine<'a> {
+    fn of(file: Option<&'a str>, by: &'static str, row: &Row) -> Self {
+        let (first, last) = row.seen.unzip();
+        let shown = |time: Option<i64>| time.map(|time| Rfc3339(time).to_string());
+        Self {
+            r#type: "stats",
+            file,
+            by,
+            client: None,
+            server: None,
+            sku_id: None,
+            sku_name: None,
+            kms_id: None,
+            kms_name: None,
+            outcome: None,
+            hresult: None,
+            hresult_symbol: None,
+            status: None,
+            status_name: None,
+            others: None,
+            exchanges: row.exchanges,
+            answered: row.answered,
+            refused: row.refused,
+            faults: row.faults,
+            unreadable: row.unreadable,
+            unanswered: row.unanswered,
+            failed_checks: row.failed_checks,
+            timed: row.times.count(),
+            negative_times: row.times.negative(),
+            service_time_min_ns: row.times.least(),
+            service_time_p50_ns: row.times.percentile(50),
+            service_time_p90_ns: row.times.percentile(90),
+            service_time_p99_ns: row.times.percentile(99),
+            service_time_max_ns: row.times.greatest(),
+            machines: None,
+            machines_exact: None,
+            first_time: shown(first),
+            first_time_ns: first,
+            last_time: shown(last),
+            last_time_ns: last,
+        }
+    }
+
+    fn set_outcome(&mut self, key: OutcomeKey) {
+        self.outcome = Some(key.name());
+        match (key, key.code()) {
+            (OutcomeKey::Refused(_), Some((code, symbol))) => {
+                (self.hresult, self.hresult_symbol) = (Some(format!("0x{code:08X}")), symbol);
+            }
+            (_, Some((code, name))) => {
+                (self.status, self.status_name) = (Some(format!("0x{code:08x}")), name);
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn set_product(&mut self, key: ProductKey) {
+        let text = |guid: &dyn Display| Some(guid.to_string());
+        match key {
+            ProductKey::Sku(guid) => {
+                (self.sku_id, self.sku_name) = (text(&guid), product::sku(guid).map(|sku| sku.name));
+            }
+            ProductKey::KmsId(guid) => {
+                (self.kms_id, self.kms_name) = (text(&guid), product::kms_id(guid).map(|kms| kms.name));
+            }
+            ProductKey::Unread => {}
+        }
+    }
+}

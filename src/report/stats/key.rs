@@ -1,0 +1,165 @@
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::capture::Endpoint;
+use crate::catalog::product;
+use crate::report::names;
+use crate::rpc;
+use crate::trace::{Exchange, Outcome};
+use crate::wire::Guid;
+
+use super::row::Sample;
+use super::rows::{Hasher, Key};
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ProductKey {
+    /// A SKU; also one that nobody knows, where nobody knows the KMS id either.
+    Sku(Guid),
+    /// A KMS id that is known, of a SKU that is not.
+    KmsId(Guid),
+    /// There is no request, or it could not be opened.
+    Unread,
+}
+
+impl ProductKey {
+    pub(super) fn of(exchange: &Exchange) -> Self {
+        let message = exchange.request.as_ref().and_then(|request| request.message.as_ref());
+        let Some(body) = message.and_then(|message| message.body()) else { return Self::Unread };
+        if product::sku(body.act_id).is_none() && product::kms_id(body.kms_id).is_some() {
+            Self::KmsId(body.kms_id)
+        } else {
+            Self::Sku(body.act_id)
+        }
+    }
+}
+
+/// `Windows Server 2019 Datacenter`, `Windows Server 2019 (KMS id)`, the GUID where it has no name, or `-`.
+impl fmt::Display for ProductKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Sku(guid) => match product::sku(guid) {
+                Some(sku) => f.write_str(sku.name),
+                None => write!(f, "SKU {guid}"),
+            },
+            Self::KmsId(guid) => match product::kms_id(guid) {
+                Some(kms) => write!(f, "{} (KMS id)", kms.name),
+                None => write!(f, "KMS id {guid}"),
+            },
+            Self::Unread => f.write_str("-"),
+        }
+    }
+}
+
+/// How exchanges ended, refusals and faults by their codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum OutcomeKey {
+    Answered,
+    NotVerified,
+    Refused(u32),
+    Fault(Option<u32>),
+    Unreadable,
+    Unanswered,
+}
+
+impl OutcomeKey {
+    pub(super) fn of(sample: &Sample) -> Self {
+        match sample.outcome {
+            Outcome::Answered if sample.has_failed_check => Self::NotVerified,
+            Outcome::Answered => Self::Answered,
+            Outcome::Refused(code) => Self::Refused(code),
+            Outcome::Fault(status) => Self::Fault(status),
+            Outcome::Unreadable => Self::Unreadable,
+            Outcome::Unanswered => Self::Unanswered,
+        }
+    }
+}
+
+impl fmt::Display for OutcomeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Answered => f.write_str("answered"),
+            Self::NotVerified => f.write_str("answered, not verified"),
+            Self::Refused(code) => match crate::catalog::hresult::symbol(code) {
+                Some(symbol) => write!(f, "refused 0x{code:08X} {symbol}"),
+                None => write!(f, "refused 0x{code:08X}"),
+            },
+            Self::Fault(Some(status)) => write!(f, "fault {}", names::fault_status(status)),
+            Self::Fault(None) => f.write_str("fault without a status"),
+            Self::Unreadable => f.write_str("unreadable answer"),
+            Self::Unanswered => f.write_str("unanswered"),
+        }
+    }
+}
+
+impl Key for IpAddr {
+    fn hash(&self, hasher: &mut Hasher) {
+        match self {
+            Self::V4(address) => hasher.write(&address.octets()),
+            Self::V6(address) => hasher.write(&address.octets()),
+        }
+    }
+}
+
+impl Key for Endpoint {
+    fn hash(&self, hasher: &mut Hasher) {
+        self.address.hash(hasher);
+        hasher.write(&self.port.to_be_bytes());
+    }
+}
+
+impl Key for ProductKey {
+    fn hash(&self, hasher: &mut Hasher) {
+        match self {
+            Self::Sku(guid) => hasher.write(&guid.to_wire()),
+            Self::KmsId(guid) => {
+                hasher.write(b"KMS id");
+                hasher.write(&guid.to_wire());
+            }
+            Self::Unread => {}
+        }
+    }
+
+    fn is_special(&self) -> bool {
+        *self == Self::Unread
+    }
+}
+
+impl Key for OutcomeKey {
+    fn hash(&self, hasher: &mut Hasher) {
+        match self {
+            Self::Refused(code) | Self::Fault(Some(code)) => {
+                let kind: &[u8] = if matches!(self, Self::Refused(_)) { b"HRESULT" } else { b"status" };
+                hasher.write(kind);
+                hasher.write(&code.to_be_bytes());
+            }
+            other => hasher.write(other.name().as_bytes()),
+        }
+    }
+
+    fn is_special(&self) -> bool {
+        self.code().is_none()
+    }
+}
+
+impl OutcomeKey {
+    /// The name that an exchange's outcome has.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::NotVerified => "not-verified",
+            Self::Refused(_) => "refused",
+            Self::Fault(_) => "fault",
+            Self::Unreadable => "unreadable",
+            Self::Unanswered => "unanswered",
+        }
+    }
+
+    pub(super) fn code(self) -> Option<(u32, Option<&'static str>)> {
+        match self {
+            Self::Refused(code) => Some((code, crate::catalog::hresult::symbol(code))),
+            Self::Fault(status) => status.map(|status| (status, rpc::fault_status_name(status))),
+            _ => None,
+        }
+    }
+}
