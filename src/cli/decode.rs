@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::iter;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread;
@@ -6,19 +7,19 @@ use std::thread;
 use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::capture;
-use crate::report::{JsonReport, TextReport};
+use crate::report::{JsonReport, Stats, StatsLayout, TextReport};
 use crate::trace::{
-    ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Observer, Options, PduRecord, Scribe,
+    ConnectionRecord, Exchange, FileRecord, Filter, Notice, NoticeKind, Observer, Options, PduRecord, Scribe,
     Summary, trace_pages,
 };
 
-use super::{FAILED, FINE, complain};
+use super::{FAILED, FINE, USAGE, complain};
 
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Captures: pcap or pcapng, compressed (gzip, zstd, lz4) or not; `-` is standard input, a directory all captures
     /// below it
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "filter", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How to show what is found
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -26,6 +27,14 @@ pub(super) struct Arguments {
     /// Follow this TCP port as well as 1688, also where a connection's beginning was not captured
     #[arg(long = "port", value_name = "PORT")]
     ports: Vec<u16>,
+    /// Show the exchanges that this is true of, as in 'outcome == refused and client == 10.0.0.0/8'; `help` lists the
+    /// fields
+    #[arg(long, value_name = "EXPRESSION")]
+    filter: Option<String>,
+    /// In place of the exchanges, show how many there were of each outcome, client, host and product, and how long the
+    /// hosts took
+    #[arg(long)]
+    stats: bool,
     /// Show complaints and totals only
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -73,7 +82,27 @@ fn is_coloured(choice: ColorChoice) -> bool {
     }
 }
 
+/// The filter that was given, or the code with which the program ends.
+fn filter(arguments: &Arguments) -> Result<Option<Filter>, u8> {
+    match arguments.filter.as_deref() {
+        None => Ok(None),
+        Some("help") => {
+            let _ = io::stdout().write_all(Filter::help().as_bytes()); // a reader that has gone away has read enough
+            Err(FINE)
+        }
+        Some(text) => Filter::parse(text).map(Some).map_err(|error| {
+            complain(format_args!("--filter: {error}\n{}", error.caret()));
+            USAGE
+        }),
+    }
+}
+
 fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
+    let filter = match filter(arguments) {
+        Ok(filter) => filter,
+        Err(code) => return code,
+    };
+    let mut stats = arguments.stats.then(Stats::default);
     let mut options = Options::default();
     options.ports.extend(&arguments.ports);
     let files = match capture::expand(&arguments.files) {
@@ -83,6 +112,10 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             return FAILED;
         }
     };
+    if arguments.files.is_empty() {
+        complain("no FILE is named");
+        return USAGE;
+    }
     if files.is_empty() {
         complain(
             "no captures there (a directory stands for the *.pcap, *.pcapng, *.cap and *.ntar below it)",
@@ -98,12 +131,23 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             break;
         }
         let name = file.display().to_string();
-        let shown = |name| Shown { report: report(name), name, quiet: arguments.quiet, has_failed: false };
-        let mut chief = shown(&name);
+        let shown = || Shown {
+            report: report(&name),
+            name: &name,
+            filter: filter.as_ref(),
+            stats: stats.as_ref().map(|_| Stats::default()),
+            quiet: arguments.quiet,
+            has_failed: false,
+        };
+        let mut chief = shown();
         match capture::open(file) {
             Ok(reader) => {
-                let scribes = (0..threads).map(|_| shown(&name)).collect();
-                trace_pages(&name, reader, &options, &mut chief, scribes, |page| out.write(page));
+                let scribes = iter::repeat_with(shown).take(threads).collect();
+                let traced =
+                    trace_pages(&name, reader, &options, &mut chief, scribes, |page| out.write(page));
+                for counted in traced.scribes.into_iter().filter_map(|scribe| scribe.stats) {
+                    stats.get_or_insert_default().merge(counted);
+                }
             }
             Err(error) => {
                 chief.notice(&Notice::new(NoticeKind::Unreadable, format!("cannot be opened: {error}")));
@@ -111,6 +155,18 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             }
         }
         failed += usize::from(chief.has_failed);
+    }
+    if let Some(stats) = stats {
+        let mut page = Vec::new();
+        let written = match arguments.format {
+            Format::Text => {
+                let layout = StatsLayout { is_wide: arguments.verbose, ..StatsLayout::default() };
+                stats.write_text(&mut page, &layout)
+            }
+            Format::Jsonl => stats.write_jsonl(&mut page, None),
+        };
+        out.failure = out.failure.or(written.err());
+        out.write(&page);
     }
     let code = if failed > 0 { FAILED } else { FINE };
     if failed > 0 && files.len() > 1 {
@@ -151,8 +207,17 @@ impl<W: Write> Out<W> {
 struct Shown<'a, S> {
     report: S,
     name: &'a str,
+    filter: Option<&'a Filter>,
+    stats: Option<Stats>,
     quiet: bool,
     has_failed: bool,
+}
+
+impl<S: Scribe> Shown<'_, S> {
+    /// True where what belongs to no exchange is shown.
+    fn shows_all(&self) -> bool {
+        !self.quiet && self.stats.is_none() && self.filter.is_none()
+    }
 }
 
 impl<S: Scribe> Observer for Shown<'_, S> {
@@ -161,19 +226,24 @@ impl<S: Scribe> Observer for Shown<'_, S> {
     }
 
     fn pdu(&mut self, pdu: &PduRecord<'_>) {
-        if !self.quiet {
+        if self.shows_all() {
             self.report.pdu(pdu);
         }
     }
 
     fn exchange(&mut self, exchange: &Exchange) {
-        if !self.quiet {
+        if self.filter.is_some_and(|filter| !filter.matches(exchange)) {
+            return;
+        }
+        if let Some(stats) = &mut self.stats {
+            stats.exchange(exchange);
+        } else if !self.quiet {
             self.report.exchange(exchange);
         }
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
-        if !self.quiet {
+        if self.shows_all() {
             self.report.connection(connection);
         }
     }
@@ -183,7 +253,10 @@ impl<S: Scribe> Observer for Shown<'_, S> {
             self.has_failed = true;
             complain(format_args!("{}: {notice}", self.name));
         }
-        self.report.notice(notice);
+        // A complaint about a connection may be about one that was not asked for.
+        if self.filter.is_none() || notice.stream.is_none() {
+            self.report.notice(notice);
+        }
     }
 
     fn summary(&mut self, summary: &Summary) {

@@ -12,6 +12,8 @@ use clap::{Parser, Subcommand};
 const FINE: u8 = 0;
 /// Exit code: judged, and found wanting.
 const WANTING: u8 = 1;
+/// Exit code: the arguments make no sense.
+const USAGE: u8 = 2;
 /// Exit code: an input could not be read (to its end), or the program itself failed.
 const FAILED: u8 = 3;
 

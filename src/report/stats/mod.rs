@@ -23,7 +23,7 @@ pub use text::StatsLayout;
 /// Counts exchanges by client, host, product and outcome, with percentiles of their service times.
 ///
 /// Each thread can count in one of its own: joined by [`Self::merge`], in any order, they show byte for byte what one
-/// would that had counted everything. Memory is bounded: 10,000 clients, 4,096 hosts, 1,024 products and 1,024 outcomes
+/// would that had counted everything. Memory is bounded: 6,000 clients, 512 hosts, 512 products and 256 outcomes
 /// have a row of their own, and 131,072 pairs of host and machine are told apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
@@ -40,10 +40,10 @@ impl Default for Stats {
     fn default() -> Self {
         Self {
             all: Row::default(),
-            clients: Rows::new(10_000),
-            hosts: Rows::new(4096),
-            products: Rows::new(1024),
-            outcomes: Rows::new(1024),
+            clients: Rows::new(6000),
+            hosts: Rows::new(512),
+            products: Rows::new(512),
+            outcomes: Rows::new(256),
             machines: Machines { most: 1 << 17, pairs: BTreeSet::new(), has_more: false },
         }
     }
@@ -245,11 +245,11 @@ mod tests {
             stats.exchange(&exchange);
             stats.exchange(&Exchange { server: Endpoint { port: 1689, ..exchange.server }, ..exchange });
         }
-        assert_eq!(stats.clients.len(), 10_000);
+        assert_eq!(stats.clients.len(), 6_000);
         let kept: u64 = stats.clients.sorted().iter().map(|(_, row)| row.exchanges).sum();
         let (rest, about) = stats.clients.rest().unwrap();
-        assert_eq!((kept, rest.exchanges), (20_000, 180_000));
-        assert!((85_500..94_500).contains(&about), "{about}");
+        assert_eq!((kept, rest.exchanges), (12_000, 188_000));
+        assert!((89_300..98_700).contains(&about), "{about}");
         assert_eq!((stats.machines.pairs.len(), stats.machines.has_more), (1 << 17, true));
         let text = shown(&stats);
         assert!(text.contains("others (about "), "{}", text.lines().last().unwrap());

@@ -385,7 +385,7 @@ fn failed(checks: &[(&'static str, Check)], test: &mut Test<'_>) -> bool {
 }
 
 fn request(exchange: &Exchange) -> Option<&RequestRecord> {
-    exchange.request.as_ref()
+    exchange.request.as_deref()
 }
 
 fn response(exchange: &Exchange) -> Option<&ResponseRecord> {
