@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use support::Decoded;
+use support::{Decoded, records, u32_at};
 use volact::capture::{self, Direction, End};
 use volact::trace::{Notice, NoticeKind, Options, Outcome, Stage, trace};
 
@@ -440,22 +440,6 @@ fn read(name: &str) -> Vec<u8> {
 fn cuts(ends: &[usize], length: usize) -> BTreeSet<usize> {
     let around = ends.iter().flat_map(|&end| end.saturating_sub(1)..=end + 1);
     around.chain(0..24).chain((0..length).step_by(29)).filter(|&cut| cut < length).collect()
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> usize {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()).try_into().unwrap()
-}
-
-/// The packet records of a little-endian pcap file, each with its header of 16 bytes.
-fn records(file: &[u8]) -> Vec<&[u8]> {
-    let mut records = Vec::new();
-    let mut rest = &file[24..];
-    while !rest.is_empty() {
-        let (record, behind) = rest.split_at(16 + u32_at(rest, 8));
-        records.push(record);
-        rest = behind;
-    }
-    records
 }
 
 /// The file without one of its packets.

@@ -239,11 +239,13 @@ fn share_out<R: Read + Send, S: Scribe, O: FnMut(&[u8]) -> bool>(
                 let _ = pages.send(page); // a thread that has ended needs none
             }
         }
+        // Nobody waits for this thread any longer, also where one of them has ended early.
+        drop(complaints);
+        let threads: Vec<_> = ends.into_iter().map(|(_, _, thread)| thread).collect();
         let mut summary = joined(reading);
         summary.notices += notices;
         let mut scribes = Vec::new();
-        for (_, pages, thread) in ends {
-            drop(pages);
+        for thread in threads {
             let (scribe, counted) = joined(thread);
             summary.add(&counted);
             scribes.push(scribe);

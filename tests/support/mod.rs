@@ -119,3 +119,20 @@ fn decode_reader(name: &str, reader: impl std::io::Read) -> Decoded {
     trace(name, reader, &Options::default(), &mut decoded);
     decoded
 }
+
+/// A little-endian number of four bytes.
+pub fn u32_at(bytes: &[u8], at: usize) -> usize {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()).try_into().unwrap()
+}
+
+/// The packet records of a little-endian pcap file, each with its header of 16 bytes; a record that is cut off is none.
+pub fn records(file: &[u8]) -> Vec<&[u8]> {
+    let mut records = Vec::new();
+    let mut rest = &file[24..];
+    while rest.len() >= 16 && 16 + u32_at(rest, 8) <= rest.len() {
+        let (record, behind) = rest.split_at(16 + u32_at(rest, 8));
+        records.push(record);
+        rest = behind;
+    }
+    records
+}

@@ -1,0 +1,129 @@
+//! The connections of a capture, shared out to any number of threads, give the same bytes.
+
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::fs;
+
+use volact::capture;
+use volact::report::{JsonReport, TextReport};
+use volact::trace::{Exchange, Observer, Options, Scribe, Summary, trace_pages};
+
+fn written<S: Scribe>(bytes: &[u8], threads: usize, scribe: impl Fn() -> S) -> (String, Summary) {
+    let mut written = Vec::new();
+    let out = |page: &[u8]| {
+        written.extend_from_slice(page);
+        true
+    };
+    let scribes = (0..threads).map(|_| scribe()).collect();
+    let traced = trace_pages("capture", bytes, &Options::default(), &mut scribe(), scribes, out);
+    assert_eq!(traced.scribes.len(), threads);
+    (String::from_utf8(written).unwrap(), traced.summary)
+}
+
+fn assert_same(name: &str, bytes: &[u8]) {
+    let text = written(bytes, 1, || TextReport::new(false, true));
+    let json = written(bytes, 1, || JsonReport::new(false));
+    for threads in [2, 3, 8, 11] {
+        assert!(
+            written(bytes, threads, || TextReport::new(false, true)) == text,
+            "{name}, {threads} threads"
+        );
+        assert!(written(bytes, threads, || JsonReport::new(false)) == json, "{name}, {threads} threads");
+    }
+}
+
+fn read(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut reader = capture::open(&support::folder().join(name)).unwrap();
+    std::io::Read::read_to_end(&mut reader, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn every_capture_gives_the_same_bytes_on_any_number_of_threads() {
+    for name in support::names() {
+        assert_same(&name, &read(&name));
+    }
+}
+
+/// All captures of little-endian pcap over Ethernet, packet by packet in turns, so that their connections go on beside
+/// each other and their ports are used again and again.
+fn interleaved(times: usize) -> Vec<u8> {
+    let mut captures = Vec::new();
+    for name in support::names() {
+        let bytes = read(&name);
+        if bytes.starts_with(&[0xd4, 0xc3, 0xb2, 0xa1]) && bytes[20..24] == [1, 0, 0, 0] {
+            captures.push(support::records(&bytes).iter().map(|record| record.to_vec()).collect::<Vec<_>>());
+        }
+    }
+    assert!(captures.len() > 50);
+    let mut bytes = fs::read(support::folder().join("vlmcs_vlmcsd_v6_default.pcap")).unwrap()[..24].to_vec();
+    for _ in 0..times {
+        let longest = captures.iter().map(Vec::len).max().unwrap();
+        for at in 0..longest {
+            for record in captures.iter().filter_map(|records| records.get(at)) {
+                bytes.extend_from_slice(record);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn many_connections_beside_each_other_give_the_same_bytes_on_any_number_of_threads() {
+    let bytes = interleaved(6);
+    let (_, summary) = written(&bytes, 1, || JsonReport::new(false));
+    assert!(summary.exchanges > 2000 && summary.packets > 15_000, "{summary:?}");
+    assert_same("interleaved", &bytes);
+    // Damage, too: a byte in a hundred is another one.
+    let mut damaged = bytes;
+    for at in (24..damaged.len()).step_by(101) {
+        damaged[at] ^= 0x15;
+    }
+    assert_same("damaged", &damaged);
+}
+
+#[test]
+fn reading_ends_early_where_nobody_takes_more() {
+    let bytes = interleaved(6);
+    for threads in [1, 3] {
+        let mut pages = 0;
+        let out = |_: &[u8]| {
+            pages += 1;
+            pages < 3
+        };
+        let scribes = (0..threads).map(|_| JsonReport::new(false)).collect();
+        let mut chief = JsonReport::new(false);
+        let traced = trace_pages("capture", &bytes[..], &Options::default(), &mut chief, scribes, out);
+        assert_eq!(pages, 3);
+        assert!(traced.summary.packets < 15_000, "{}", traced.summary.packets);
+    }
+}
+
+/// Panics at the first exchange.
+struct Clumsy;
+
+impl Observer for Clumsy {
+    fn exchange(&mut self, _: &Exchange) {
+        panic!("clumsy");
+    }
+}
+
+impl Scribe for Clumsy {
+    fn written(&self) -> usize {
+        0
+    }
+
+    fn turn(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        empty
+    }
+}
+
+#[test]
+fn a_panic_on_a_thread_ends_in_a_panic_and_not_in_waiting() {
+    let bytes = interleaved(6);
+    let traced = std::panic::catch_unwind(|| written(&bytes, 3, || Clumsy));
+    assert!(traced.is_err());
+}
