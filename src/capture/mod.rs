@@ -18,7 +18,8 @@ mod window;
 
 pub use error::CaptureError;
 pub use file::{CaptureFormat, CaptureReader, Packet};
+pub use fragments::{FragmentConflict, FragmentDifference};
 pub use input::{expand, open};
-pub use layers::{Layers, NotTcp, Segment, TcpFlags};
+pub use layers::{BadChecksum, ChecksumLayer, LayerOptions, Layers, NotTcp, Segment, TcpFlags};
 pub use link::LinkType;
 pub use tcp::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Handler, Stamp, Streams};

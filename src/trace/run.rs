@@ -48,8 +48,16 @@ pub struct Summary {
     pub fragments: u64,
     /// IP datagrams that never became whole.
     pub incomplete_datagrams: u64,
+    /// IP fragments that contradict one that came first, by their bytes or by their datagram's length.
+    pub conflicting_fragments: u64,
+    /// IP fragments that reach beyond what a datagram can have.
+    pub oversized_fragments: u64,
     /// Packets that end inside a header.
     pub cut_headers: u64,
+    /// Packets with a header that says of itself what cannot be, or with more headers than are followed.
+    pub bad_headers: u64,
+    /// Packets that were refused for a wrong checksum.
+    pub bad_checksums: u64,
     /// Packets by the link types that are not known here.
     pub unknown_links: BTreeMap<u16, u64>,
     /// Connections that are reported.
@@ -155,7 +163,10 @@ fn packets<R: Read>(
             Err(NotTcp::NotIp) => numbers.not_ip += 1,
             Err(NotTcp::OtherProtocol(_)) => numbers.other_protocols += 1,
             Err(NotTcp::Fragment) => numbers.fragments += 1,
+            Err(NotTcp::OversizedFragment) => numbers.oversized_fragments += 1,
             Err(NotTcp::CutHeader) => numbers.cut_headers += 1,
+            Err(NotTcp::BadHeader | NotTcp::TooDeep) => numbers.bad_headers += 1,
+            Err(NotTcp::BadChecksum(_)) => numbers.bad_checksums += 1,
             Err(NotTcp::UnknownLink(link)) => {
                 let count = numbers.unknown_links.entry(link.0).or_default();
                 *count += 1;
@@ -190,7 +201,11 @@ fn packets<R: Read>(
         other_protocols: numbers.other_protocols,
         fragments: numbers.fragments,
         incomplete_datagrams: pending as u64 + given_up,
+        conflicting_fragments: layers.fragment_conflicts(),
+        oversized_fragments: numbers.oversized_fragments,
         cut_headers: numbers.cut_headers,
+        bad_headers: numbers.bad_headers,
+        bad_checksums: numbers.bad_checksums,
         unknown_links: numbers.unknown_links,
         late_bytes,
         evicted_connections,
