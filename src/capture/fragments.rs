@@ -82,7 +82,8 @@ pub enum FragmentDifference {
 /// - Where two overlap, the bytes that came first stay; where they differ, that is a [`FragmentConflict`]. The same
 ///   goes for the datagram's length.
 /// - Captures that show every packet twice show fragments again behind the datagram's end. Those that repeat it byte by
-///   byte are not the beginning of another one: the next fragment that does not repeat it begins anew without them.
+///   byte are no other datagram: the next fragment that does not repeat it begins one without them, unless they are all
+///   of what is in front of it.
 /// - An identification that comes again later than [`MAX_AGE`] is that of another datagram.
 pub(super) struct Fragments {
     datagrams: LruCache<DatagramId, Datagram>,
@@ -181,7 +182,7 @@ impl Fragments {
             datagram.repeats = repeats;
             datagram.began = fragment.time;
         } else if datagram.repeats && !repeats {
-            datagram.begin_anew(fragment.time);
+            datagram.begin_anew(fragment);
         }
         let difference = datagram.insert(fragment, bytes, length);
         if let Some(difference) = difference {
@@ -254,8 +255,21 @@ impl Datagram {
         self.length == Some(self.covered)
     }
 
-    fn begin_anew(&mut self, time: Option<i64>) {
-        *self = Self { began: time, ..Self::default() };
+    /// Takes what only repeated the last datagram for what it is, unless it is the beginning that this fragment goes on
+    /// from: datagrams may begin alike.
+    fn begin_anew(&mut self, fragment: &Fragment) {
+        let first = self.pieces.first_key_value().map(|(from, _)| *from);
+        let goes_on = first == Some(0) && self.reach() == self.covered && self.covered <= fragment.offset;
+        if goes_on {
+            (self.repeats, self.finished) = (false, None);
+        } else {
+            *self = Self { began: fragment.time, ..Self::default() };
+        }
+    }
+
+    /// The end of the piece furthest behind.
+    fn reach(&self) -> usize {
+        self.pieces.last_key_value().map_or(0, |(from, piece)| from + piece.length)
     }
 
     /// Adds what is not there yet.
@@ -273,7 +287,7 @@ impl Datagram {
             }
             None if !fragment.more => {
                 // Bytes beyond the end that is said now came first: they say that it is no end.
-                let reach = self.pieces.last_key_value().map_or(0, |(at, piece)| at + piece.length);
+                let reach = self.reach();
                 if reach > end {
                     difference = Some(FragmentDifference::Length { kept: reach, other: end });
                 } else {
@@ -464,6 +478,15 @@ mod tests {
         assert_eq!(push(&mut fragments, 8, false, b"B"), None);
         assert_eq!(push(&mut fragments, 0, true, b"AAAAAAAA"), Some(b"AAAAAAAAB".to_vec()));
         assert_eq!((fragments.pending(), fragments.given_up), (0, 0));
+    }
+
+    #[test]
+    fn datagrams_of_one_identification_may_begin_alike() {
+        let mut fragments = Fragments::new();
+        push(&mut fragments, 0, true, b"aaaaaaaa");
+        assert!(push(&mut fragments, 8, false, b"b").is_some());
+        assert_eq!(push(&mut fragments, 0, true, b"aaaaaaaa"), None);
+        assert_eq!(push(&mut fragments, 8, false, b"B"), Some(b"aaaaaaaaB".to_vec()));
     }
 
     #[test]

@@ -154,6 +154,9 @@ fn mpls(labels: &[u8], payload: &[u8]) -> Vec<u8> {
 }
 
 const LABEL: [u8; 4] = [0, 1, 0x01, 64];
+/// Numbers 777 and 778: others have to be told what is below them.
+const WIRE_LABEL: [u8; 4] = [0, 0x30, 0x91, 64];
+const BARE_WIRE_LABEL: [u8; 4] = [0, 0x30, 0xa1, 64];
 const LABELS: [u8; 12] = [0, 1, 0, 64, 0, 2, 0, 64, 0, 3, 0x01, 64];
 
 /// An extension header of IPv6 of eight bytes that is all padding.
@@ -228,7 +231,8 @@ encapsulations! {
     "mpls", 1, |ip| ethernet(0x8847, &mpls(&LABEL, ip));
     "mpls_stack", 1, |ip| ethernet(0x8847, &mpls(&LABELS, ip));
     "mpls_multicast", 1, |ip| ethernet(0x8848, &mpls(&LABEL, ip));
-    "mpls_pseudowire", 1, |ip| ethernet(0x8847, &mpls(&LABELS, &join(&[&[0; 4], &ethernet_ip(ip)])));
+    "mpls_pseudowire", 1, |ip| ethernet(0x8847, &mpls(&WIRE_LABEL, &join(&[&[0; 4], &ethernet_ip(ip)])));
+    "mpls_pseudowire_without_control_word", 1, |ip| ethernet(0x8847, &mpls(&BARE_WIRE_LABEL, &ethernet_ip(ip)));
     "bridged_ethertype", 1, |ip| ethernet(0x6558, &ethernet_ip(ip));
     "ip_in_ip", 1, |ip| in_v4(inner_protocol(ip), ip);
     "ip_in_ipv6", 1, |ip| ethernet(0x86dd, &ipv6(inner_protocol(ip), ip));
