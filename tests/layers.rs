@@ -198,7 +198,7 @@ fn fragmented(ip: &[u8], identification: usize, size: usize, overlap: bool) -> V
         let offset = u16::try_from(from).unwrap();
         let mut part = header.to_vec();
         if is_v4 {
-            let place = offset / 8 | if more { 0x2000 } else { 0 };
+            let place = (offset / 8) | if more { 0x2000 } else { 0 };
             part[2..4].copy_from_slice(&u16::try_from(20 + to - from).unwrap().to_be_bytes());
             part[4..6].copy_from_slice(&identification);
             part[6..8].copy_from_slice(&place.to_be_bytes());
@@ -378,9 +378,8 @@ fn of_tshark(path: &Path) -> Vec<Row> {
 fn segment_of(columns: &[&str]) -> Segment {
     // The recordings are on loopback: their addresses are these, and no tunnel's here are.
     let address = |v4: usize, v6: usize| {
-        let all = columns[v4].split(',').chain(columns[v6].split(','));
-        let found = all.filter(|address| *address == "127.0.0.1" || *address == "::1").last();
-        found.unwrap_or_default().parse().unwrap()
+        let mut all = columns[v4].split(',').chain(columns[v6].split(','));
+        all.find(|address| *address == "127.0.0.1" || *address == "::1").unwrap_or_default().parse().unwrap()
     };
     let endpoint =
         |v4, v6, port: usize| Endpoint { address: address(v4, v6), port: columns[port].parse().unwrap() };

@@ -217,17 +217,57 @@ impl Layers {
     ///
     /// # Errors
     /// Why it carries none.
-    #[inline]
     pub fn segment<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, NotTcp> {
-        if !self.options.checksums
-            && let Some(segment) = plain(packet)
-        {
-            return Ok(segment);
+        if self.options.checksums {
+            return self.any_segment(packet);
+        }
+        match plain_link(packet) {
+            Some(([0x08, 0], rest)) => self.plain_v4(packet, rest),
+            Some(([0x86, 0xdd], rest)) => self.plain_v6(packet, rest),
+            Some(([0x08, 0x06], _)) => Err(NotTcp::NotIp), // ARP
+            _ => self.any_segment(packet),
+        }
+    }
+
+    // Most packets are Ethernet with one VLAN tag at most, a cooked header or none, and IPv4 that is no fragment or IPv6
+    // that is not extended: they take a short way. What is not like that takes the long one from its beginning, and the
+    // same would come out of it for all. A segment that is handed from function to function is copied each time; the
+    // short way has one function a version, and nothing between it and the caller.
+
+    #[inline(never)]
+    fn plain_v4<'a>(&'a mut self, packet: &Packet<'a>, rest: Rest<'a>) -> Result<Segment<'a>, NotTcp> {
+        if let Some((head, payload)) = plain_v4_header(rest) {
+            match head[9] {
+                IP_TCP => {
+                    if let Ok(segment) = tcp(ip::v4_addresses(head), payload) {
+                        return Ok(segment);
+                    }
+                }
+                tunnels::UDP if !tunnels::may_be_in(payload) => return Err(NotTcp::OtherProtocol(head[9])),
+                _ => {}
+            }
         }
         self.any_segment(packet)
     }
 
-    /// The same for every packet.
+    #[inline(never)]
+    fn plain_v6<'a>(&'a mut self, packet: &Packet<'a>, rest: Rest<'a>) -> Result<Segment<'a>, NotTcp> {
+        if let Some((head, payload)) = plain_v6_header(rest) {
+            match head[6] {
+                IP_TCP => {
+                    if let Ok(segment) = tcp(ip::v6_addresses(head), payload) {
+                        return Ok(segment);
+                    }
+                }
+                tunnels::UDP if !tunnels::may_be_in(payload) => return Err(NotTcp::OtherProtocol(head[6])),
+                _ => {}
+            }
+        }
+        self.any_segment(packet)
+    }
+
+    /// The long way.
+    #[inline(never)]
     fn any_segment<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, NotTcp> {
         let mut context = Context::default();
         let (layer, rest) = links::outermost(packet.link, whole(packet), &mut context)?;
@@ -246,80 +286,69 @@ impl Layers {
     }
 }
 
-/// Most packets are like this: Ethernet with one VLAN tag at most, a cooked header or none; IPv4 that is no fragment or
-/// IPv6 that is not extended; TCP. The same comes out of [`Layers::any_segment`], later.
-#[inline]
-fn plain<'a>(packet: &Packet<'a>) -> Option<Segment<'a>> {
+/// The ethertype and what is behind the link header, where that is one of the usual ones.
+#[inline(always)]
+fn plain_link<'a>(packet: &Packet<'a>) -> Option<([u8; 2], Rest<'a>)> {
     let rest = whole(packet);
-    let (ethertype, rest) = match packet.link {
+    match packet.link {
         LinkType::ETHERNET => {
             let (head, behind) = rest.split::<14>().ok()?;
             match [head[12], head[13]] {
                 [0x81, 0] => {
                     let (tag, behind) = behind.split::<4>().ok()?;
-                    ([tag[2], tag[3]], behind)
+                    Some(([tag[2], tag[3]], behind))
                 }
-                ethertype => (ethertype, behind),
+                ethertype => Some((ethertype, behind)),
             }
         }
         LinkType::LINUX_SLL => {
             let (head, behind) = rest.split::<16>().ok()?;
-            if [head[2], head[3]] == NETLINK {
-                return None;
-            }
-            ([head[14], head[15]], behind)
+            ([head[2], head[3]] != NETLINK).then_some(([head[14], head[15]], behind))
         }
         LinkType::LINUX_SLL2 => {
             let (head, behind) = rest.split::<20>().ok()?;
-            if [head[8], head[9]] == NETLINK {
-                return None;
-            }
-            ([head[0], head[1]], behind)
+            ([head[8], head[9]] != NETLINK).then_some(([head[0], head[1]], behind))
         }
         LinkType::RAW => match rest.bytes.first()? >> 4 {
-            4 => ([0x08, 0], rest),
-            6 => ([0x86, 0xdd], rest),
-            _ => return None,
+            4 => Some(([0x08, 0], rest)),
+            6 => Some(([0x86, 0xdd], rest)),
+            _ => None,
         },
-        _ => return None,
-    };
-    match ethertype {
-        [0x08, 0] => {
-            let (head, behind) = rest.split::<20>().ok()?;
-            let total = usize::from(be16([head[2], head[3]]));
-            let is_fragment = be16([head[6], head[7]]) & 0x3fff != 0;
-            if head[9] != IP_TCP || is_fragment || total == 0 {
-                return None;
-            }
-            let (length, behind) = match head[0] {
-                0x45 => (20, behind),
-                first @ 0x46..=0x4f => {
-                    let length = usize::from(first & 15) * 4;
-                    (length, behind.skip(length - 20).ok()?)
-                }
-                _ => return None,
-            };
-            tcp(ip::v4_addresses(head), behind.limit(total.checked_sub(length)?)).ok()
-        }
-        [0x86, 0xdd] => {
-            let (head, behind) = rest.split::<40>().ok()?;
-            let length = usize::from(be16([head[4], head[5]]));
-            if head[0] >> 4 != 6 || head[6] != IP_TCP || length == 0 {
-                return None;
-            }
-            tcp(ip::v6_addresses(head), behind.limit(length)).ok()
-        }
         _ => None,
     }
 }
 
-#[inline]
+#[inline(always)]
+fn plain_v4_header(rest: Rest<'_>) -> Option<(&[u8; 20], Rest<'_>)> {
+    let (head, behind) = rest.split::<20>().ok()?;
+    let total = usize::from(be16([head[2], head[3]]));
+    let is_fragment = be16([head[6], head[7]]) & 0x3fff != 0;
+    let options = match head[0] {
+        0x45 => 0,
+        first @ 0x46..=0x4f => usize::from(first & 15) * 4 - 20,
+        _ => return None,
+    };
+    if is_fragment || total == 0 {
+        return None;
+    }
+    let behind = if options == 0 { behind } else { behind.skip(options).ok()? };
+    Some((head, behind.limit(total.checked_sub(20 + options)?)))
+}
+
+#[inline(always)]
+fn plain_v6_header(rest: Rest<'_>) -> Option<(&[u8; 40], Rest<'_>)> {
+    let (head, behind) = rest.split::<40>().ok()?;
+    let length = usize::from(be16([head[4], head[5]]));
+    (head[0] >> 4 == 6 && length != 0).then(|| (head, behind.limit(length)))
+}
+
+#[inline(always)]
 fn whole<'a>(packet: &Packet<'a>) -> Rest<'a> {
     let cut = usize::try_from(packet.original_length).unwrap_or(usize::MAX);
     Rest { bytes: packet.data, cut: cut.saturating_sub(packet.data.len()) }
 }
 
-#[inline]
+#[inline(always)]
 fn tcp(addresses: Addresses, rest: Rest<'_>) -> Result<Segment<'_>, NotTcp> {
     let (head, mut payload) = rest.split::<20>()?;
     let length = usize::from(head[12] >> 4) * 4;

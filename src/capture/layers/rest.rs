@@ -39,6 +39,7 @@ impl<'a> Rest<'a> {
     }
 }
 
+#[inline]
 pub(super) fn be16(raw: [u8; 2]) -> u16 {
     u16::from_be_bytes(raw)
 }

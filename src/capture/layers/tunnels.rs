@@ -4,7 +4,7 @@ use super::rest::{Rest, be16, be24};
 use super::{Context, Layer, NotTcp, Step, links};
 
 const GRE: u8 = 47;
-const UDP: u8 = 17;
+pub(super) const UDP: u8 = 17;
 
 /// What an IP protocol carries that is no part of IP.
 pub(super) fn inside<'a>(protocol: u8, rest: Rest<'a>, context: &mut Context) -> Result<Step<'a>, NotTcp> {
@@ -83,13 +83,26 @@ fn gre<'a>(rest: Rest<'a>, context: &mut Context) -> Result<Step<'a>, NotTcp> {
     }
 }
 
+/// False where a UDP header says that no tunnel is behind it.
+#[inline]
+pub(super) fn may_be_in(rest: Rest<'_>) -> bool {
+    match *rest.bytes {
+        [_, _, high, low, ..] => is_port(be16([high, low])),
+        _ => true,
+    }
+}
+
+fn is_port(port: u16) -> bool {
+    matches!(port, 1701 | 2152 | 4789 | 4790 | 6081 | 6635 | 8472)
+}
+
 /// The tunnels over UDP are known by the port that they are sent to, and by what their headers begin with.
 fn udp<'a>(rest: Rest<'a>, context: &mut Context) -> Result<Step<'a>, NotTcp> {
     let port = {
         let head = rest.head::<4>()?;
         be16([head[2], head[3]])
     };
-    if !matches!(port, 1701 | 2152 | 4789 | 4790 | 6081 | 6635 | 8472) {
+    if !is_port(port) {
         return Err(NotTcp::OtherProtocol(UDP));
     }
     let (head, behind) = rest.split::<8>()?;
