@@ -27,6 +27,9 @@ pub(super) struct Arguments {
     /// Follow this TCP port as well as 1688, also where a connection's beginning was not captured
     #[arg(long = "port", value_name = "PORT")]
     ports: Vec<u16>,
+    /// Leave out packets whose IPv4 or TCP checksum is wrong, as their receiver does
+    #[arg(long)]
+    checksums: bool,
     /// Show the exchanges that this is true of, as in 'outcome == refused and client == 10.0.0.0/8'; `help` lists the
     /// fields
     #[arg(long, value_name = "EXPRESSION")]
@@ -103,7 +106,7 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
         Err(code) => return code,
     };
     let mut stats = arguments.stats.then(Stats::default);
-    let mut options = Options::default();
+    let mut options = Options { checksums: arguments.checksums, ..Options::default() };
     options.ports.extend(&arguments.ports);
     let files = match capture::expand(&arguments.files) {
         Ok(files) => files,

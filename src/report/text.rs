@@ -410,7 +410,11 @@ impl TextReport {
             (summary.other_protocols, "packets of other protocols"),
             (summary.not_ip, "packets without IP"),
             (summary.cut_headers, "packets cut inside a header"),
+            (summary.bad_headers, "packets with a header that cannot be"),
+            (summary.bad_checksums, "packets with a wrong checksum"),
             (summary.incomplete_datagrams, "IP datagrams not whole"),
+            (summary.conflicting_fragments, "IP fragments that contradict another"),
+            (summary.oversized_fragments, "IP fragments beyond a datagram's length"),
             (summary.late_bytes, "bytes behind a connection's end"),
             (summary.evicted_connections, "connections given up"),
         ];

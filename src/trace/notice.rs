@@ -40,6 +40,10 @@ pub enum NoticeKind {
     DamagedFile,
     /// Packets of a link type that is not known here.
     UnknownLinkType,
+    /// Packets whose checksum is wrong, where that was to be verified.
+    BadChecksum,
+    /// Fragments of an IP datagram do not say the same.
+    FragmentConflict,
     /// Bytes of a stream are not in the capture.
     StreamGap,
     /// Bytes of a stream came again and were others.
@@ -65,6 +69,8 @@ impl NoticeKind {
             Self::TruncatedFile => "truncated-file",
             Self::DamagedFile => "damaged-file",
             Self::UnknownLinkType => "unknown-link-type",
+            Self::BadChecksum => "bad-checksum",
+            Self::FragmentConflict => "fragment-conflict",
             Self::StreamGap => "stream-gap",
             Self::OverlapConflict => "overlap-conflict",
             Self::PduCut => "pdu-cut",

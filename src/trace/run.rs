@@ -2,8 +2,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::capture::{
-    CaptureError, CaptureFormat, CaptureReader, FlowTable, Flows, Layers, LinkType, NotTcp, Stamp, Steps,
+    BadChecksum, CaptureError, CaptureFormat, CaptureReader, FlowTable, Flows, FragmentConflict,
+    FragmentDifference, LayerOptions, Layers, LinkType, NotTcp, Stamp, Steps,
 };
+use crate::wire::Hex;
 
 use super::tracer::Tracer;
 use super::{Exchange, Notice, NoticeKind, Observer, Outcome};
@@ -14,12 +16,15 @@ pub struct Options {
     /// Ports on which every connection is followed, also one whose beginning was not captured. Elsewhere volume
     /// activation is known by its interface in the bind.
     pub ports: Vec<u16>,
+    /// Whether packets whose IPv4 or TCP checksum is wrong are left out, as their receiver does. Most captures are made
+    /// on a machine whose network card fills in the checksums behind the capture.
+    pub checksums: bool,
 }
 
 impl Default for Options {
-    /// Port 1688.
+    /// Port 1688, checksums ignored.
     fn default() -> Self {
-        Self { ports: vec![1688] }
+        Self { ports: vec![1688], checksums: false }
     }
 }
 
@@ -49,8 +54,16 @@ pub struct Summary {
     pub fragments: u64,
     /// IP datagrams that never became whole.
     pub incomplete_datagrams: u64,
+    /// IP fragments that contradict one that came first, by their bytes or by their datagram's length.
+    pub conflicting_fragments: u64,
+    /// IP fragments that reach beyond what a datagram can have.
+    pub oversized_fragments: u64,
     /// Packets that end inside a header.
     pub cut_headers: u64,
+    /// Packets with a header that says of itself what cannot be, or with more headers than are followed.
+    pub bad_headers: u64,
+    /// Packets that were refused for a wrong checksum.
+    pub bad_checksums: u64,
     /// Packets by the link types that are not known here.
     pub unknown_links: BTreeMap<u16, u64>,
     /// Connections that are reported.
@@ -92,7 +105,11 @@ impl Summary {
             other_protocols,
             fragments,
             incomplete_datagrams,
+            conflicting_fragments,
+            oversized_fragments,
             cut_headers,
+            bad_headers,
+            bad_checksums,
             unknown_links,
             connections,
             other_connections,
@@ -116,7 +133,11 @@ impl Summary {
             (&mut self.other_protocols, other_protocols),
             (&mut self.fragments, fragments),
             (&mut self.incomplete_datagrams, incomplete_datagrams),
+            (&mut self.conflicting_fragments, conflicting_fragments),
+            (&mut self.oversized_fragments, oversized_fragments),
             (&mut self.cut_headers, cut_headers),
+            (&mut self.bad_headers, bad_headers),
+            (&mut self.bad_checksums, bad_checksums),
             (&mut self.connections, connections),
             (&mut self.other_connections, other_connections),
             (&mut self.pdus, pdus),
@@ -202,10 +223,11 @@ pub(super) fn read_packets<R: Read>(
     options: &Options,
     taker: &mut impl Taker,
 ) -> Summary {
-    let mut layers = Layers::default();
+    let mut layers = Layers::new(LayerOptions { checksums: options.checksums });
     let mut numbers = Summary::default();
     let mut table = FlowTable::new(&options.ports);
     let mut failure = None;
+    let mut conflicts = 0;
     while taker.goes_on() {
         let packet = match capture.next_packet() {
             Ok(Some(packet)) => packet,
@@ -225,13 +247,27 @@ pub(super) fn read_packets<R: Read>(
             Err(NotTcp::NotIp) => numbers.not_ip += 1,
             Err(NotTcp::OtherProtocol(_)) => numbers.other_protocols += 1,
             Err(NotTcp::Fragment) => numbers.fragments += 1,
+            Err(NotTcp::OversizedFragment) => numbers.oversized_fragments += 1,
             Err(NotTcp::CutHeader) => numbers.cut_headers += 1,
+            Err(NotTcp::BadHeader | NotTcp::TooDeep) => numbers.bad_headers += 1,
+            Err(NotTcp::BadChecksum(bad)) => {
+                numbers.bad_checksums += 1;
+                if numbers.bad_checksums == 1 {
+                    taker.notice(bad_checksum(&bad, packet.frame));
+                }
+            }
             Err(NotTcp::UnknownLink(link)) => {
                 let count = numbers.unknown_links.entry(link.0).or_default();
                 *count += 1;
                 if *count == 1 {
                     taker.notice(unknown_link(link, packet.frame));
                 }
+            }
+        }
+        if layers.fragment_conflicts() > conflicts {
+            conflicts = layers.fragment_conflicts();
+            for conflict in layers.take_fragment_conflicts() {
+                taker.notice(fragment_conflict(&conflict));
             }
         }
     }
@@ -247,9 +283,34 @@ pub(super) fn read_packets<R: Read>(
     let (pending, given_up) = layers.incomplete_datagrams();
     numbers.bytes = capture.offset();
     numbers.incomplete_datagrams = pending as u64 + given_up;
+    numbers.conflicting_fragments = layers.fragment_conflicts();
     numbers.late_bytes = table.late_bytes();
     numbers.evicted_connections = table.evicted();
     numbers
+}
+
+fn bad_checksum(bad: &BadChecksum, frame: u64) -> Notice {
+    Notice {
+        frame: Some(frame),
+        needed: Some(bad.computed.into()),
+        got: Some(bad.stored.into()),
+        ..Notice::new(NoticeKind::BadChecksum, format!("{bad}: packets like this one are counted, not read"))
+    }
+}
+
+fn fragment_conflict(conflict: &FragmentConflict) -> Notice {
+    let FragmentConflict { frame, source, destination, identification, difference } = conflict;
+    let what = match difference {
+        FragmentDifference::Bytes { offset, length, kept, other } => {
+            let (kept, other) = (Hex(kept), Hex(other));
+            format!("{length} bytes at offset {offset} came again and differ: kept {kept}, not {other}")
+        }
+        FragmentDifference::Length { kept, other } => {
+            format!("it has {kept} bytes by one fragment, {other} by this one")
+        }
+    };
+    let datagram = format!("IP datagram {identification:#x} from {source} to {destination}");
+    Notice { frame: Some(*frame), ..Notice::new(NoticeKind::FragmentConflict, format!("{datagram}: {what}")) }
 }
 
 fn unknown_link(link: LinkType, frame: u64) -> Notice {
