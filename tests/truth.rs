@@ -113,7 +113,7 @@ fn in_the_truths_words(ours: &Exchange, theirs: &Value) -> Value {
         "ctx": ours.context_id,
         "ndr": ours.ndr.to_string(),
         "request_frame": ours.request.as_ref().map(|request| request.span.last.frame),
-        "request": ours.request.as_ref().map_or(Value::Null, request_in_words),
+        "request": ours.request.as_deref().map_or(Value::Null, request_in_words),
         "response": response,
     })
 }

@@ -171,7 +171,7 @@ mod tests {
             standing: ContextStanding::Accepted,
             ndr: Ndr::Ndr32,
             ndr_basis: NdrBasis::Negotiated,
-            request: Some(RequestRecord {
+            request: Some(Box::new(RequestRecord {
                 span: span(at(1, i64::from(client))),
                 opnum: Some(0),
                 object: None,
@@ -181,7 +181,7 @@ mod tests {
                 message: Some(RequestMessage::new(body, [0; 16])),
                 checks: None,
                 fits: None,
-            }),
+            })),
             answer: service_time.map(|time| {
                 Answer::Fault(FaultRecord {
                     span: span(at(2, i64::from(client) + time)),
