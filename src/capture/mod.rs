@@ -1,24 +1,35 @@
 //! Capture files to packets to TCP streams.
 //!
-//! - [`CaptureReader`]: a pcap or pcapng file, gzip-compressed or not, as [`Packet`]s
+//! - [`open`]: a file or standard input, decompressed where it is gzip, zstd or LZ4
+//! - [`CaptureReader`]: a pcap or pcapng file as [`Packet`]s; [`Merged`]: several, in order of time; [`Within`]: those of
+//!   a time
 //! - [`Layers`]: a packet's link, tunnel and IP headers taken off, fragments put together
 //! - [`Streams`]: TCP segments put in order, each direction's bytes handed to a [`Handler`] with explicit gaps
 //!
 //! Everything is bounded by constants that stand beside what they bound; what goes over a bound is counted.
 
+mod compression;
 mod error;
 mod file;
 mod fragments;
 mod input;
 mod layers;
 mod link;
+mod merged;
+mod packets;
+mod pcap;
+mod pcapng;
 mod reassembly;
 mod tcp;
+mod time_window;
 mod window;
 
-pub use error::CaptureError;
-pub use file::{CaptureFormat, CaptureReader, Packet};
-pub use input::{expand, open};
+pub use error::{CaptureError, Fault};
+pub use file::{CaptureFormat, CaptureReader};
+pub use input::{Progress, expand, open, open_counted};
 pub use layers::{Layers, NotTcp, Segment, TcpFlags};
 pub use link::LinkType;
+pub use merged::{Merged, Source};
+pub use packets::{About, Comment, Packet, Packets};
 pub use tcp::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Handler, Stamp, Streams};
+pub use time_window::{ParseTimeError, TimeBound, TimeWindow, Within};

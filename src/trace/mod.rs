@@ -16,5 +16,5 @@ pub use exchange::{
     ResponseRecord, ResponseStubFields, Span,
 };
 pub use notice::{Notice, NoticeKind};
-pub use run::{FileRecord, Options, Summary, trace};
+pub use run::{FileRecord, Options, Summary, trace, trace_packets};
 pub use tracer::{Observer, PduContent, PduRecord};

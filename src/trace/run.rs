@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use crate::capture::{CaptureError, CaptureFormat, CaptureReader, Layers, LinkType, NotTcp, Stamp, Streams};
+use crate::capture::{
+    CaptureError, CaptureFormat, CaptureReader, Fault, Layers, LinkType, NotTcp, Packets, Stamp, Streams,
+};
 use crate::kms::Verifier;
 
 use super::tracer::Tracer;
@@ -99,33 +101,40 @@ impl Summary {
 
 /// Reads a capture to its end and tells the observer what is in it.
 ///
-/// Nothing is an error here: a file that cannot be read (any further) is a [`Notice`] with its place, and everything
-/// in front of that place is told.
+/// Nothing is an error here: what cannot be read of a file is a [`Notice`] with its place, and everything in front of
+/// that place and behind it is told.
 pub fn trace(name: &str, reader: impl Read, options: &Options, observer: &mut impl Observer) -> Summary {
-    let mut summary = Summary::default();
     match CaptureReader::new(reader) {
         Ok(mut capture) => {
             observer.file(&FileRecord { name, format: capture.format() });
-            packets(&mut capture, options, observer, &mut summary);
+            trace_packets(&mut capture, options, observer)
         }
         Err(error) => {
-            summary.notices += 1;
+            let summary = Summary { notices: 1, ..Summary::default() };
             observer.notice(&file_notice(&error));
+            observer.summary(&summary);
+            summary
         }
     }
+}
+
+/// As [`trace`] for packets from anywhere: of several files as one, or of a time. No file is told.
+pub fn trace_packets(capture: &mut impl Packets, options: &Options, observer: &mut impl Observer) -> Summary {
+    let mut summary = Summary::default();
+    packets(capture, options, observer, &mut summary);
     observer.summary(&summary);
     summary
 }
 
-fn packets<R: Read>(
-    capture: &mut CaptureReader<R>,
+fn packets(
+    capture: &mut impl Packets,
     options: &Options,
     observer: &mut impl Observer,
     summary: &mut Summary,
 ) {
     let mut layers = Layers::default();
     let mut numbers = Summary::default();
-    let mut failure = None;
+    let mut failures = Vec::new();
     let mut streams = Streams::new(Tracer {
         observer,
         summary,
@@ -140,9 +149,16 @@ fn packets<R: Read>(
         let packet = match capture.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,
+            Err(error) if error.ends_the_file() => {
+                // The end of what was being said comes first.
+                failures.push(error);
+                continue;
+            }
             Err(error) => {
-                failure = Some(error);
-                break;
+                let tracer = streams.handler();
+                tracer.summary.notices += 1;
+                tracer.observer.notice(&file_notice(&error));
+                continue;
             }
         };
         numbers.packets += 1;
@@ -172,7 +188,7 @@ fn packets<R: Read>(
     let evicted_connections = streams.evicted();
     let tracer = streams.finish();
     let (pending, given_up) = layers.incomplete_datagrams();
-    if let Some(error) = failure {
+    for error in failures {
         tracer.summary.notices += 1;
         tracer.observer.notice(&file_notice(&error));
     }
@@ -223,9 +239,14 @@ fn file_notice(error: &CaptureError) -> Notice {
         CaptureError::Truncated { offset, frame, needed, got, .. } => {
             at(NoticeKind::TruncatedFile, *frame, *offset, Some(*needed), Some(*got))
         }
-        CaptureError::Damaged { offset, frame, length, most, .. } => {
-            at(NoticeKind::DamagedFile, *frame, *offset, Some(*most), Some(*length))
+        CaptureError::Damaged { offset, frame, length, most, fault, .. } => {
+            let is_length = *fault == Fault::Length;
+            let (needed, got) = (is_length.then_some(*most), is_length.then_some(*length));
+            at(NoticeKind::DamagedFile, *frame, *offset, needed, got)
         }
         CaptureError::Io { offset, .. } => at(NoticeKind::Unreadable, 0, *offset, None, None),
+        CaptureError::Open { .. } => Notice::new(NoticeKind::Unreadable, message),
+        CaptureError::TooManyOpen { .. } => Notice::new(NoticeKind::BoundReached, message),
+        CaptureError::InFile { error, .. } => Notice { message, ..file_notice(error) },
     }
 }
