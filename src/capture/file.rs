@@ -741,7 +741,8 @@ mod tests {
         bytes[32..36].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(
             read(&bytes).1.unwrap(),
-            "damaged packet record at file offset 24: length 4294967295 is not within 0..=16777216"
+            "damaged packet record at file offset 24: length 4294967295 is not within 0..=16777216; 20 bytes passed over, \
+             no sane record behind it"
         );
     }
 
