@@ -84,7 +84,7 @@ pub enum Fault {
     CapturedLength(u32),
     /// The section's byte-order magic is no such thing.
     ByteOrder([u8; 4]),
-    /// The block's type is unknown, and the block reads as one of a known type.
+    /// The block reads as one of another type.
     Type {
         /// The type it has.
         got: u32,
@@ -145,7 +145,7 @@ impl fmt::Display for CaptureError {
                         write!(f, "byte-order magic {} is unknown", crate::wire::Hex(magic))?;
                     }
                     Fault::Type { got, reads_as } => {
-                        write!(f, "type {got:#010x} is unknown, but it reads as an {reads_as}")?;
+                        write!(f, "type {got:#010x}, but it reads as {reads_as}")?;
                     }
                 }
                 match resumes {

@@ -62,6 +62,9 @@ pub(super) const MAX_RECORD: usize = 16 << 20;
 /// Bytes behind a place that are read to see whether records begin there.
 const LOOK_AHEAD: usize = 2 << 20;
 
+/// What an interface's block is called.
+const INTERFACE: &str = "interface description";
+
 /// Places that are looked at before the window moves on.
 const STEP: usize = 1 << 16;
 
@@ -265,8 +268,9 @@ impl<R: Read> CaptureReader<R> {
             let next = Record { captured: original, ..record };
             original as usize <= LOOK_AHEAD / 2 && pcap.begins(bytes, length + pcap.length(next), end)
         };
-        if !pcap.leads_on(bytes, length, record.seconds, end) && !next_leads_on() {
-            let is_cut_oddly = pcap.is_oddly_cut(record) && !next.is_some_and(|next| pcap.is_near_last(next));
+        if !pcap.leads_on(bytes, record, end) && !next_leads_on() {
+            let is_cut_oddly =
+                pcap.is_oddly_cut(record) && !next.is_some_and(|next| pcap.is_near_last(next, record));
             let may_be_one = pcap.is_fair(record) && !is_cut_oddly;
             let by_original = head_length + record.original as usize;
             if record.captured != record.original
@@ -357,7 +361,7 @@ impl<R: Read> CaptureReader<R> {
         let kind = section.word(head, 0);
         let what = match kind {
             kind::SECTION => "section header",
-            kind::INTERFACE => "interface description",
+            kind::INTERFACE => INTERFACE,
             kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET | kind::SIMPLE_PACKET => "packet block",
             _ => "block",
         };
@@ -386,6 +390,21 @@ impl<R: Read> CaptureReader<R> {
         }
         if is_section && order.is_none() {
             return Err(self.damaged(damage(Fault::ByteOrder(magic)), size));
+        }
+        let reads_as = match kind {
+            kind::SECTION | kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET => None,
+            _ if !is_frame || kind == kind::SIMPLE_PACKET => {
+                section.reads_as_a_packet(block).then_some(pcapng::A_PACKET)
+            }
+            _ => section.reads_as(block),
+        };
+        if let Some(reads_as) = reads_as {
+            if reads_as == pcapng::AN_INTERFACE {
+                section.add_interface(block, self.frame + 1, &mut self.comments);
+            }
+            let is_frame = reads_as == pcapng::A_PACKET;
+            let damage = Damage { what: "block", is_frame, ..damage(Fault::Type { got: kind, reads_as }) };
+            return Err(self.damaged(damage, size));
         }
         match kind {
             kind::SECTION if size >= 28 => {
@@ -419,24 +438,7 @@ impl<R: Read> CaptureReader<R> {
             kind::SECTION | kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET | kind::SIMPLE_PACKET => {
                 self.skipped_blocks += 1;
             }
-            kind::NAMES | kind::STATISTICS | 7..=13 | 0x0bad | 0x4000_0bad | 0x8000_0001 => {}
-            got => {
-                if let Some(reads_as) = section.reads_as(block) {
-                    let is_frame = reads_as == "enhanced packet";
-                    match reads_as {
-                        "section header" => {
-                            let order = pcapng::byte_order(block);
-                            section.restart(order.unwrap_or(section.big_endian));
-                        }
-                        "interface description" => {
-                            section.add_interface(block, self.frame + 1, &mut self.comments);
-                        }
-                        _ => {}
-                    }
-                    let damage = Damage { is_frame, ..damage(Fault::Type { got, reads_as }) };
-                    return Err(self.damaged(damage, size));
-                }
-            }
+            _ => {}
         }
         self.window.take(size);
         Ok(Step::Other)
@@ -576,16 +578,23 @@ impl<R: Read> CaptureReader<R> {
         let frame = self.frame + 1;
         let is_sane = at.is_some() && (to < got || self.what_comes() != End::OfFile);
         let mut least = 0;
+        let mut is_frame = damage.is_frame;
         match &mut self.container {
             // Fewer bytes than a header has were put there, or are left over of a record that was cut.
             Container::Pcap(pcap) => least = pcap.head_length as u64,
             Container::PcapNg(section) => {
                 let bytes = self.window.bytes();
-                let is_whole = start == self.window.offset() && at.is_some();
-                let is_interface = damage.what == "interface description";
-                // The packets behind it need the interface, and its length alone is wrong.
-                if is_interface && is_whole && !matches!(damage.fault, Fault::Type { .. }) {
-                    section.add_interface(&bytes[..to], frame, &mut self.comments);
+                if start == self.window.offset() && at.is_some() {
+                    let block = &bytes[..to];
+                    // What the packets behind it need is read, where it is not this itself that is wrong.
+                    if let Some(big_endian) = pcapng::byte_order(block) {
+                        is_frame = false;
+                        section.restart(big_endian);
+                    } else if section.reads_as_a_packet(block) {
+                        is_frame = true;
+                    } else if damage.what == INTERFACE {
+                        section.add_interface(block, frame, &mut self.comments);
+                    }
                 }
                 if let Some((big_endian, _)) = section.block_at(bytes, to)
                     && big_endian != section.big_endian
@@ -594,7 +603,7 @@ impl<R: Read> CaptureReader<R> {
                 }
             }
         }
-        self.frame += u64::from(damage.is_frame && passed >= least);
+        self.frame += u64::from(is_frame && passed >= least);
         self.window.take(to);
         CaptureError::Damaged {
             what: damage.what,

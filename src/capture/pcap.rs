@@ -65,6 +65,9 @@ const SMALL: u32 = 1 << 24;
 /// Records in a chain that stand for each other: near in time to what came before, and elsewhere.
 const CHAIN: (u32, u32) = (3, 6);
 
+/// Records that are looked at to see whether a length leads on.
+const MOST_LINKS: u32 = 16;
+
 /// Records without time, lengths and bytes in a row that are read as records.
 const MOST_ZEROS: u32 = 4;
 
@@ -112,7 +115,7 @@ impl Pcap {
             unit: if is_nanosecond { 1 } else { 1000 },
             usual_most: snap_length.clamp(USUAL_MOST, super::file::MAX_RECORD as u32),
             last: None,
-            last_slice: 0,
+            last_slice: u32::MAX,
             has_odd_lengths: false,
             has_odd_fractions: false,
         };
@@ -221,33 +224,34 @@ impl Pcap {
             && record.captured != self.last_slice
     }
 
-    pub(super) fn is_near_last(&self, record: Record) -> bool {
-        is_near(record.seconds, self.last_or(record))
+    /// True where a record is near in time to what came before the one in front of it.
+    pub(super) fn is_near_last(&self, record: Record, before: Record) -> bool {
+        is_near(record.seconds, self.last_or(before))
     }
 
-    /// True where what stands at `at`, right behind a record, shows that this record's length is right: further
+    /// True where what stands behind the record at the beginning of `bytes` shows that its length is right: further
     /// records, which may be odd, or the file's end.
-    pub(super) fn leads_on(&self, bytes: &[u8], at: usize, seconds: u32, end: End) -> bool {
+    pub(super) fn leads_on(&self, bytes: &[u8], of: Record, end: End) -> bool {
         const FAIR: u32 = 4;
         const ENOUGH: u32 = 2 * FAIR + 1;
-        let last = self.last.unwrap_or(seconds);
-        let (mut at, mut previous) = (at, seconds);
-        let (mut points, mut zeros) = (0, 0);
-        loop {
+        let last = self.last_or(of);
+        let (mut at, mut previous) = (self.length(of), of.seconds);
+        let (mut points, mut zeros) = (0, u32::from(is_zero(of)));
+        for _ in 0..MOST_LINKS {
             let Some(record) = self.record_at(bytes, at) else {
                 return (at == bytes.len() && end == End::OfFile) || points >= FAIR;
             };
             if !self.is_usual_length(record) {
                 return false;
             }
-            if is_zero(record) {
-                zeros += 1;
-                if zeros > MOST_ZEROS {
-                    return false;
-                }
-            } else {
-                points += if self.is_fair_behind(record, last, Some(previous)) { FAIR } else { 1 };
-                zeros = 0;
+            zeros = if is_zero(record) { zeros + 1 } else { 0 };
+            if zeros > MOST_ZEROS {
+                return false;
+            }
+            if self.is_fair_behind(record, last, Some(previous)) {
+                points += FAIR;
+            } else if self.is_strict(record) {
+                points += 1;
             }
             if points >= ENOUGH {
                 return true;
@@ -255,6 +259,15 @@ impl Pcap {
             previous = record.seconds;
             at += self.length(record);
         }
+        false
+    }
+
+    /// True where nothing but the time of a record may be odd.
+    fn is_strict(&self, record: Record) -> bool {
+        record.original > 0
+            && record.original <= super::file::MAX_RECORD as u32
+            && (record.captured <= record.original || self.has_odd_lengths)
+            && (record.fraction < self.fraction_limit || self.has_odd_fractions)
     }
 
     /// True where records begin at `at`, which nothing speaks for but they themselves.
@@ -266,12 +279,7 @@ impl Pcap {
                 let least = if needed == CHAIN.0 { 1 } else { 2 };
                 return count >= if is_whole { least } else { least + 1 };
             };
-            if record.captured > self.usual_most.min(FOUND_MOST)
-                || record.original > super::file::MAX_RECORD as u32
-                || record.original == 0
-                || (record.captured > record.original && !self.has_odd_lengths)
-                || (record.fraction >= self.fraction_limit && !self.has_odd_fractions)
-            {
+            if record.captured > self.usual_most.min(FOUND_MOST) || !self.is_strict(record) {
                 return false;
             }
             let is_near_last = self.last.is_some_and(|last| is_near(record.seconds, last));

@@ -188,15 +188,26 @@ impl Section {
             return is_framed(block, big_endian, 28).map(|length| (big_endian, length));
         }
         [self.big_endian, !self.big_endian].into_iter().find_map(|big_endian| {
-            let least = match word(head, 0, big_endian) {
+            let is_own = big_endian == self.big_endian;
+            let kind = word(head, 0, big_endian);
+            let least = match kind {
                 kind::INTERFACE => 20,
                 kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET => ENHANCED,
-                kind::SIMPLE_PACKET => 16,
-                kind::STATISTICS => 24,
-                kind::NAMES | 7..=13 | 0x0bad | 0x4000_0bad | 0x8000_0001 => 16,
+                kind::SIMPLE_PACKET if is_own => 16,
+                kind::STATISTICS if is_own => 24,
+                kind::NAMES | 7..=13 | 0x0bad | 0x4000_0bad | 0x8000_0001 if is_own => 16,
                 _ => return None,
             };
-            is_framed(block, big_endian, least).map(|length| (big_endian, length))
+            let length = is_framed(block, big_endian, least)?;
+            // Blocks of small lengths, read three bytes off in the other byte order, have the same type and lengths.
+            let is_filled = match kind {
+                kind::INTERFACE => block[10..12] == [0; 2],
+                kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET => {
+                    word(block, 20, big_endian) as usize <= length - ENHANCED
+                }
+                _ => true,
+            };
+            is_filled.then_some((big_endian, length))
         })
     }
 
@@ -204,20 +215,10 @@ impl Section {
     pub(super) fn reads_as(&self, block: &[u8]) -> Option<&'static str> {
         let length = block.len();
         if length >= 28 && byte_order(block).is_some() {
-            return Some("section header");
+            return Some(A_SECTION);
         }
-        if length >= ENHANCED {
-            let head = self.packet_head(block);
-            let time = self.interfaces.get(head.interface as usize).and_then(|i| i.time(head.ticks));
-            let is_near = match (time, self.last) {
-                (Some(time), Some(last)) => time.abs_diff(last) <= 86_400_000_000_000,
-                (time, _) => time.is_some_and(|time| time > 0),
-            };
-            let padded = (head.captured as usize).next_multiple_of(4);
-            let fits = padded + ENHANCED <= length && self.options(block, 28 + padded, |_, _| {}).is_some();
-            if is_near && fits && head.captured > 0 && head.captured <= head.original {
-                return Some("enhanced packet");
-            }
+        if self.reads_as_a_packet(block) {
+            return Some(A_PACKET);
         }
         // The first interface of a section, which all its packets need.
         let looks_like_an_interface = length >= 20
@@ -225,9 +226,31 @@ impl Section {
             && self.half(block, 10) == 0
             && (length == 20 || block[length - 8..length - 4] == [0; 4])
             && self.options(block, 16, |_, _| {}).is_some();
-        looks_like_an_interface.then_some("interface description")
+        looks_like_an_interface.then_some(AN_INTERFACE)
+    }
+
+    /// True where a block of another type is an enhanced packet by all that it holds.
+    pub(super) fn reads_as_a_packet(&self, block: &[u8]) -> bool {
+        if block.len() < ENHANCED {
+            return false;
+        }
+        let head = self.packet_head(block);
+        let time = self.interfaces.get(head.interface as usize).and_then(|i| i.time(head.ticks));
+        let is_near = match (time, self.last) {
+            (Some(time), Some(last)) => time.abs_diff(last) <= 86_400_000_000_000,
+            (time, _) => time.is_some_and(|time| time > 0),
+        };
+        let captured = head.captured as usize;
+        is_near
+            && (1..=block.len() - ENHANCED).contains(&captured)
+            && head.captured <= head.original
+            && self.options(block, 28 + captured.next_multiple_of(4), |_, _| {}).is_some()
     }
 }
+
+pub(super) const A_SECTION: &str = "a section header";
+pub(super) const A_PACKET: &str = "an enhanced packet";
+pub(super) const AN_INTERFACE: &str = "an interface description";
 
 /// Bytes of options in which a block's end is looked for.
 const MOST_OPTIONS: usize = 1 << 11;

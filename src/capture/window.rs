@@ -36,17 +36,21 @@ impl<R: Read> Window<R> {
     #[cold]
     fn refill(&mut self, count: usize) -> usize {
         let (least, most) = (*CAPACITY.start(), *CAPACITY.end());
-        // Twice what is asked for: bytes move to the front once for as many that were taken, however small the steps.
-        let wanted = (2 * self.buffer.len()).clamp(least, most).max(2 * count);
         if self.start + count > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
-            if self.buffer.len() < wanted {
-                self.buffer.resize(wanted, 0);
+            if self.buffer.len() < most {
+                self.buffer.resize((2 * self.buffer.len()).max(least), 0);
             }
         }
         while self.end - self.start < count {
+            // No more room than the bytes that really come need, and at most twice what is asked for: bytes move to the
+            // front once for as many that were taken, however small the steps.
+            if self.end == self.buffer.len() {
+                let wanted = (2 * self.buffer.len()).min(2 * count).max(self.buffer.len() + 1);
+                self.buffer.resize(wanted, 0);
+            }
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => {
                     self.at_end = true;
