@@ -545,7 +545,7 @@ fn endless(head: Vec<u8>, pattern: &[u8], count: u64) -> impl Read {
 
 #[test]
 fn what_is_no_capture_any_more_is_looked_through_once() {
-    let size = 4 << 20;
+    let size = 1 << 19;
     let half = record(Little, EPOCH, 0, 262_144, &[])[..8].to_vec();
     let plausible = [&half[..], &20u32.to_le_bytes(), &20u32.to_le_bytes(), &[0xee; 37]].concat();
     let deep = [&half[..], &200_000u32.to_le_bytes(), &200_000u32.to_le_bytes()].concat();
@@ -592,7 +592,7 @@ fn a_length_of_four_gigabytes_takes_no_memory() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
     fn a_record_header_with_flipped_bytes_costs_no_other_packet(

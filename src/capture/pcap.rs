@@ -217,8 +217,11 @@ impl Pcap {
             && !is_zero(record)
     }
 
-    /// True where a packet was cut to a length that says nothing: neither the file's nor that of one before it.
+    /// True where a packet's two lengths differ in a way that no record before it had, and that is not the file's.
     pub(super) fn is_oddly_cut(&self, record: Record) -> bool {
+        if record.captured > record.original {
+            return !self.has_odd_lengths;
+        }
         record.captured < record.original
             && record.captured != self.snap_length
             && record.captured != self.last_slice
