@@ -57,7 +57,7 @@ pub struct CaptureReader<R> {
 }
 
 /// A record or block may have as many bytes (the largest that common tools write is 262,144 plus its header).
-pub(super) const MAX_RECORD: usize = 16 << 20;
+const MAX_RECORD: usize = super::pcap::MOST as usize;
 
 /// Bytes behind a place that are read to see whether records begin there.
 const LOOK_AHEAD: usize = 2 << 20;

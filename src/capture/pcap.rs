@@ -50,6 +50,9 @@ pub(super) const FILE_HEADER: usize = 24;
 /// IXIA's files have the length of all records behind their header.
 const LONG_FILE_HEADER: usize = 28;
 
+/// The most that a packet may have.
+pub(super) const MOST: u32 = 16 << 20;
+
 /// The most that common tools capture of a packet, whatever a file's header says.
 const USUAL_MOST: u32 = 262_144;
 
@@ -113,7 +116,7 @@ impl Pcap {
             head_length: if format == CaptureFormat::PcapModified { 24 } else { 16 },
             fraction_limit: if is_nanosecond { 1_000_000_000 } else { 1_000_000 },
             unit: if is_nanosecond { 1 } else { 1000 },
-            usual_most: snap_length.clamp(USUAL_MOST, super::file::MAX_RECORD as u32),
+            usual_most: snap_length.clamp(USUAL_MOST, MOST),
             last: None,
             last_slice: u32::MAX,
             has_odd_lengths: false,
@@ -268,7 +271,7 @@ impl Pcap {
     /// True where nothing but the time of a record may be odd.
     fn is_strict(&self, record: Record) -> bool {
         record.original > 0
-            && record.original <= super::file::MAX_RECORD as u32
+            && record.original <= MOST
             && (record.captured <= record.original || self.has_odd_lengths)
             && (record.fraction < self.fraction_limit || self.has_odd_fractions)
     }
