@@ -1,6 +1,8 @@
 //! Every container that a capture comes in, every damage of one, and several captures read as one. The files are built
 //! here, by writers that share nothing with the readers.
 
+#![allow(clippy::cast_possible_truncation)] // the numbers of these files are small
+
 use std::io::{Cursor, Read, Write};
 
 use proptest::prelude::*;

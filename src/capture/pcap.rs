@@ -282,14 +282,15 @@ impl Pcap {
         loop {
             let Some(record) = self.record_at(bytes, at) else {
                 let is_whole = at == bytes.len() && end == End::OfFile;
-                let least = if needed == CHAIN.0 { 1 } else { 2 };
-                return count >= if is_whole { least } else { least + 1 };
+                let (whole, cut) = if needed == CHAIN.0 { (1, 2) } else { (3, CHAIN.1) };
+                return count >= if is_whole { whole } else { cut };
             };
             if record.captured > self.usual_most.min(FOUND_MOST) || !self.is_strict(record) {
                 return false;
             }
             let is_near_last = self.last.is_some_and(|last| is_near(record.seconds, last));
             match previous {
+                None if !is_near_last && record.seconds < SMALL => return false,
                 None if !is_near_last => needed = CHAIN.1,
                 Some(previous) if !is_near_last && !is_near(record.seconds, previous) => return false,
                 _ => {}
