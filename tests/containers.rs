@@ -3,6 +3,8 @@
 
 #![allow(clippy::cast_possible_truncation)] // the numbers of these files are small
 
+mod support;
+
 use std::io::{Cursor, Read, Write};
 
 use proptest::prelude::*;
@@ -326,7 +328,8 @@ fn comments_that_nobody_takes_are_bounded_and_those_left_out_counted() {
 #[test]
 fn odd_values_of_good_files_lose_no_packet() {
     let year = 31_536_000;
-    let cases: [(&str, Vec<(u32, u32, u32)>); 9] = [
+    type Header = (u32, u32, u32);
+    let cases: [(&str, Vec<Header>); 9] = [
         ("jumps of years", (0..20).map(|i| (EPOCH + i * year, 0, 60)).collect()),
         ("one jump", (0..20).map(|i| (EPOCH + i / 7 * 10 * year, 0, 60)).collect()),
         ("backwards", (0..20).map(|i| (EPOCH - i * year, 0, 60)).collect()),
@@ -938,4 +941,61 @@ fn a_reader_may_go_to_another_thread() {
     sent(&merged(vec![]));
     let error = CaptureError::Empty;
     sent(&error);
+}
+
+#[test]
+fn the_shared_captures_hold_what_another_parser_finds_in_them() {
+    use pcap_parser::traits::PcapNGPacketBlock;
+    use pcap_parser::{Block, PcapBlockOwned, PcapError, create_reader};
+    let mut compared = 0;
+    for name in support::names() {
+        let path = support::folder().join(&name);
+        let mut bytes = Vec::new();
+        open(&path).unwrap().read_to_end(&mut bytes).unwrap();
+        let Ok(mut theirs) = create_reader(1 << 20, Cursor::new(bytes)) else { continue };
+        let mut found = Vec::new();
+        loop {
+            match theirs.next() {
+                Ok((offset, block)) => {
+                    match block {
+                        PcapBlockOwned::Legacy(packet) => found.push(packet.data.to_vec()),
+                        PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
+                            found.push(packet.packet_data().to_vec());
+                        }
+                        _ => {}
+                    }
+                    theirs.consume(offset);
+                }
+                Err(PcapError::Incomplete(_)) => theirs.refill().unwrap(),
+                Err(_) => break,
+            }
+        }
+        let mut ours = CaptureReader::new(open(&path).unwrap()).unwrap();
+        let ours: Vec<_> = drain(&mut ours).0.into_iter().map(|packet| packet.3).collect();
+        // The one that ends inside a record ends there for both.
+        assert_eq!(ours, found, "{name}");
+        compared += found.len();
+    }
+    assert!(compared > 3000, "{compared}");
+}
+
+#[test]
+fn a_capture_inside_a_packet_is_not_taken_for_the_one_around_it() {
+    let inner: Vec<_> =
+        (0..12).map(|i| record(Little, EPOCH - 90_000_000 + i, 0, 60, &noise(9, 60))).collect();
+    let inner = inner.concat();
+    let mut outer = records(12);
+    outer[5] = record(Little, EPOCH + 5, 0, length(&inner), &inner);
+    let whole = read(&pcap(&outer)).0;
+    assert_eq!(whole.len(), 12);
+    for wrong in [0xffff_ffff_u32, 200, 2000, 61] {
+        let mut bad = outer.clone();
+        bad[5][8..12].copy_from_slice(&wrong.to_le_bytes());
+        let (packets, errors) = read(&pcap(&bad));
+        assert_eq!((packets, errors.len()), (without(&whole, 5), 1), "{wrong}");
+        let mut bad = outer.clone();
+        bad[6][8..12].copy_from_slice(&wrong.to_le_bytes());
+        let (packets, errors) = read(&pcap(&bad));
+        assert_eq!((packets, errors.len()), (without(&whole, 6), 1), "{wrong}");
+    }
 }
