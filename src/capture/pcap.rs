@@ -210,7 +210,7 @@ impl Pcap {
     }
 
     fn is_fair_behind(&self, record: Record, last: u32, previous: Option<u32>) -> bool {
-        // Two bytes strings that are no times are near each other easily where they are small numbers.
+        // Bytes that are no times are near each other easily where they are small numbers.
         let near_previous =
             previous.is_some_and(|previous| previous >= SMALL && is_near(record.seconds, previous));
         let is_ordered = record.captured <= record.original && record.original > 0;
