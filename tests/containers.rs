@@ -623,6 +623,7 @@ proptest! {
     ) {
         let mut bad = blocks(order, 12);
         let whole = read(&bad.concat()).0;
+        let is_type_hit = flips.iter().any(|&(at, _)| at < 4);
         for (at, mask) in flips {
             // The last four stand for the length at the block's end.
             let at = if at < 28 { at } else { bad[index].len() - 32 + at };
@@ -630,10 +631,10 @@ proptest! {
         }
         let (packets, errors) = read(&bad.concat());
         prop_assert!(errors.len() <= 1, "{errors:?}");
-        let is_counted = packets.len() + errors.len() >= 12;
+        let is_counted = !is_type_hit && packets.len() + errors.len() >= 12;
         let others: Vec<_> = packets.iter().filter(|packet| packet.3 != whole[index - 2].3).collect();
         let behind = |packet: &Seen| packet.3.clone();
-        // A block that has become one of another known type is no packet any more, and nothing says that it was.
+        // A block that has become one of another known type is counted as a packet only where all else of it is right.
         let expected = without(&whole, index - 2);
         for packet in &expected {
             prop_assert!(others.iter().any(|other| behind(other) == behind(packet)), "{:?}", errors);

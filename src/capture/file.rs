@@ -268,12 +268,16 @@ impl<R: Read> CaptureReader<R> {
             let next = Record { captured: original, ..record };
             original as usize <= LOOK_AHEAD / 2 && pcap.begins(bytes, length + pcap.length(next), end)
         };
+        let by_original = head_length + record.original as usize;
+        // A wrong length may lead to a record, over others that it takes in.
+        if record.captured > record.original && pcap.begins(bytes, by_original, end) {
+            return Err(self.damaged(damage(Fault::LeadsNowhere), by_original));
+        }
         if !pcap.leads_on(bytes, record, end) && !next_leads_on() {
             let is_cut_oddly =
                 pcap.is_oddly_cut(record) && !next.is_some_and(|next| pcap.is_near_last(next, record));
             let may_be_one = pcap.is_fair(record) && !is_cut_oddly;
-            let by_original = head_length + record.original as usize;
-            if record.captured != record.original
+            if record.captured < record.original
                 && by_original <= LOOK_AHEAD
                 && pcap.begins(bytes, by_original, end)
             {
@@ -489,7 +493,7 @@ impl<R: Read> CaptureReader<R> {
     fn give_up(&mut self, damage: Damage, from: usize, record: Option<Record>) -> CaptureError {
         let hint = match record {
             Some(record) => self.end_by_original(record),
-            None => self.end_by_length(&damage).or_else(|| self.end_by_content()),
+            None => self.end_by_content().or_else(|| self.end_by_length(&damage)),
         };
         if let Some(at) = hint {
             return self.damaged(damage, at);
