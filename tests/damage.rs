@@ -118,21 +118,30 @@ fn a_compressed_file_that_is_cut_is_one_complaint_and_all_before_the_cut_is_kept
 }
 
 #[test]
-fn a_record_with_an_impossible_length_is_one_complaint_and_all_before_it_is_kept() {
+fn a_record_with_an_impossible_length_is_one_complaint_and_all_around_it_is_kept() {
     let mut bytes = read(WHOLE);
     let offset = 24 + records(&bytes)[..13].iter().map(|record| record.len()).sum::<usize>();
+    let length = records(&bytes)[13].len();
+    let next = offset + length;
     bytes[offset + 8..offset + 12].fill(0xff);
     let decoded = support::decode_bytes(&bytes);
     let found = texts(&decoded);
     assert_eq!(
-        found,
-        [format!(
-            "frame 14: damaged packet record at file offset {offset}: length 4294967295 is not within 0..=16777216"
-        )]
+        found[0],
+        format!(
+            "frame 14: damaged packet record at file offset {offset}: length 4294967295 is not within 0..=16777216; \
+             {length} bytes passed over, reading goes on at file offset {next}"
+        )
     );
     assert_eq!(decoded.notices[0].kind, NoticeKind::DamagedFile);
     assert_eq!(decoded.notices[0].file_offset, Some(offset as u64));
-    assert_eq!((decoded.summary.packets, decoded.summary.answered), (13, 2));
+    // The request that was in it is a gap of its stream. All other packets keep their numbers.
+    assert!(found[1].contains("gap: "), "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!((decoded.summary.packets, decoded.summary.answered), (17, 3));
+    let answers: Vec<_> =
+        decoded.exchanges.iter().map(|exchange| exchange.answer_span().unwrap().last.frame).collect();
+    assert_eq!(answers, RESPONSES.map(|frame| frame as u64));
 }
 
 #[test]

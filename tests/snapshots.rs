@@ -4,9 +4,9 @@
 
 mod support;
 
-use volact::capture;
+use volact::capture::{self, CaptureReader};
 use volact::report::{JsonReport, TextReport};
-use volact::trace::{Options, Scribe, trace_pages};
+use volact::trace::{FileRecord, Notice, Options, Scribe, Summary, trace_pages};
 
 fn rendered(name: &str, verbose: bool) -> (String, String) {
     let mut json = [(); 2].map(|()| JsonReport::new(verbose));
@@ -23,7 +23,17 @@ fn written<S: Scribe>(name: &str, [mut chief, scribe]: [S; 2]) -> String {
         true
     };
     let shown = format!("captures/{name}");
-    trace_pages(&shown, reader, &Options::default(), &mut chief, vec![scribe], out);
+    match CaptureReader::new(reader) {
+        Ok(mut packets) => {
+            chief.file(&FileRecord { name: &shown, format: Some(packets.format()), files: &[] });
+            trace_pages(&mut packets, &Options::default(), &mut chief, vec![scribe], out);
+        }
+        Err(error) => {
+            chief.notice(&Notice::of(&error));
+            chief.summary(&Summary { notices: 1, ..Summary::default() });
+            written = chief.turn(Vec::new());
+        }
+    }
     String::from_utf8(written).unwrap()
 }
 

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use volact::capture;
+use volact::capture::{self, CaptureReader};
 use volact::report::{JsonReport, TextReport};
 use volact::trace::{Exchange, Observer, Options, Scribe, Summary, trace_pages};
 
@@ -17,7 +17,8 @@ fn written<S: Scribe>(bytes: &[u8], threads: usize, scribe: impl Fn() -> S) -> (
         true
     };
     let scribes = (0..threads).map(|_| scribe()).collect();
-    let traced = trace_pages("capture", bytes, &Options::default(), &mut scribe(), scribes, out);
+    let mut packets = CaptureReader::new(bytes).unwrap();
+    let traced = trace_pages(&mut packets, &Options::default(), &mut scribe(), scribes, out);
     assert_eq!(traced.scribes.len(), threads);
     (String::from_utf8(written).unwrap(), traced.summary)
 }
@@ -96,7 +97,8 @@ fn reading_ends_early_where_nobody_takes_more() {
         };
         let scribes = (0..threads).map(|_| JsonReport::new(false)).collect();
         let mut chief = JsonReport::new(false);
-        let traced = trace_pages("capture", &bytes[..], &Options::default(), &mut chief, scribes, out);
+        let mut packets = CaptureReader::new(&bytes[..]).unwrap();
+        let traced = trace_pages(&mut packets, &Options::default(), &mut chief, scribes, out);
         assert_eq!(pages, 3);
         assert!(traced.summary.packets < 15_000, "{}", traced.summary.packets);
     }

@@ -1,25 +1,11 @@
-use std::io::{self, Read};
+use std::cell::Cell;
+use std::io::Read;
 
-use pcap_parser::pcapng::Block;
-use pcap_parser::{PcapHeader, parse_block_be, parse_block_le, parse_pcap_header};
-
+use super::packets::{About, Comment, Comments, Packet, Packets};
+use super::pcap::{End, FILE_HEADER, Pcap, Record};
+use super::pcapng::{self, ENHANCED, Section, kind};
 use super::window::Window;
-use super::{CaptureError, LinkType};
-
-/// One packet of a capture.
-#[derive(Clone, Copy, Debug)]
-pub struct Packet<'a> {
-    /// Number of the packet in its file, from 1.
-    pub frame: u64,
-    /// Nanoseconds since 1970-01-01T00:00:00Z; `None` in blocks that carry no time.
-    pub time: Option<i64>,
-    /// The link layer of the interface it was captured on.
-    pub link: LinkType,
-    /// The bytes that were captured.
-    pub data: &'a [u8],
-    /// Bytes that the packet had on the wire.
-    pub original_length: u32,
-}
+use super::{CaptureError, Fault, LinkType};
 
 /// The container a capture came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,51 +16,89 @@ pub enum CaptureFormat {
     PcapNanosecond,
     /// pcap with the longer records of Alexey Kuznetzov's patch.
     PcapModified,
+    /// pcap as IXIA's hardware writes it: times in nanoseconds, and a longer header.
+    PcapIxiaHardware,
+    /// pcap as IXIA's software writes it: times in microseconds, and a longer header.
+    PcapIxiaSoftware,
     /// pcapng.
     PcapNg,
 }
 
 impl CaptureFormat {
-    /// `pcap`, `pcap (nanosecond)`, `pcap (modified)` or `pcapng`.
+    /// `pcap`, `pcap (nanosecond)`, `pcap (modified)`, `pcap (IXIA hardware)`, `pcap (IXIA software)` or `pcapng`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Pcap => "pcap",
             Self::PcapNanosecond => "pcap (nanosecond)",
             Self::PcapModified => "pcap (modified)",
+            Self::PcapIxiaHardware => "pcap (IXIA hardware)",
+            Self::PcapIxiaSoftware => "pcap (IXIA software)",
             Self::PcapNg => "pcapng",
         }
     }
 }
 
 /// Reads a capture packet by packet through one reused buffer.
+///
+/// What is damaged is passed over up to where sane records begin, and is one error. A damaged record counts as a frame,
+/// so that those behind it keep their numbers.
 pub struct CaptureReader<R> {
     window: Window<R>,
     container: Container,
     frame: u64,
+    current: Current,
+    comments: Comments,
     /// Blocks of a known type that could not be read and were passed over by their length.
     skipped_blocks: u64,
+    has_ended: bool,
+    /// Places at which a record was looked for.
+    looked_at: Cell<u64>,
 }
 
 /// A record or block may have as many bytes (the largest that common tools write is 262,144 plus its header).
-const MAX_RECORD: usize = 16 << 20;
+const MAX_RECORD: usize = super::pcap::MOST as usize;
 
-/// Interfaces of one pcapng section that are kept; packets of later ones read as those of an unknown link type.
-const MAX_INTERFACES: usize = 4096;
+/// Bytes behind a place that are read to see whether records begin there.
+const LOOK_AHEAD: usize = 2 << 20;
 
+/// What an interface's block is called.
+const INTERFACE: &str = "interface description";
+
+/// Places that are looked at before the window moves on.
+const STEP: usize = 1 << 16;
+
+#[allow(clippy::large_enum_variant)] // there is one for each open file
 enum Container {
-    Pcap { format: CaptureFormat, big_endian: bool, link: LinkType },
-    PcapNg { big_endian: bool, interfaces: Vec<Interface> },
+    Pcap(Pcap),
+    PcapNg(Section),
 }
 
+/// The last packet: all but its bytes, which stand in front of the window.
 #[derive(Clone, Copy)]
-struct Interface {
+struct Current {
+    time: Option<i64>,
     link: LinkType,
-    /// Units of a timestamp in a second.
-    resolution: u64,
-    /// Seconds to add.
-    offset: i64,
-    snap_length: u32,
+    /// Where its bytes begin, counted back from the window.
+    back: usize,
+    captured: usize,
+    original_length: u32,
+}
+
+/// What has become of a block.
+enum Step {
+    Packet,
+    Other,
+    End,
+}
+
+/// A record or block that is given up.
+struct Damage {
+    what: &'static str,
+    length: u32,
+    fault: Fault,
+    /// True where it was a packet, as far as can be seen.
+    is_frame: bool,
 }
 
 impl<R: Read> CaptureReader<R> {
@@ -84,39 +108,60 @@ impl<R: Read> CaptureReader<R> {
     /// An empty file, a header that ends early, or the first bytes of something else.
     pub fn new(reader: R) -> Result<Self, CaptureError> {
         let mut window = Window::new(reader);
-        let got = fill(&mut window, 24)?;
-        let head = window.bytes(got.min(24));
-        let truncated =
-            |what| CaptureError::Truncated { what, offset: 0, frame: 0, needed: 24, got: got as u64 };
-        let container = match head {
-            [] => return Err(CaptureError::Empty),
-            [0x0a, 0x0d, 0x0d, 0x0a, ..] => Container::PcapNg { big_endian: false, interfaces: Vec::new() },
-            _ => match parse_pcap_header(head) {
-                Ok((_, header)) => {
-                    window.take(24);
-                    pcap_container(&header)
-                }
-                Err(pcap_parser::nom::Err::Incomplete(_)) if got >= 4 => {
-                    return Err(truncated("pcap header"));
-                }
-                Err(_) => {
-                    return Err(CaptureError::NotACapture { magic: head[..head.len().min(8)].to_vec() });
-                }
-            },
+        let got = window.fill(FILE_HEADER);
+        let head = &window.bytes()[..got.min(FILE_HEADER)];
+        let truncated = |needed: usize| CaptureError::Truncated {
+            what: "pcap header",
+            offset: 0,
+            frame: 0,
+            needed: needed as u64,
+            got: got as u64,
         };
-        Ok(Self { window, container, frame: 0, skipped_blocks: 0 })
+        let is_pcapng = matches!(head, [0x0a, 0x0d, 0x0d, 0x0a, ..]);
+        let pcap = Pcap::new(head);
+        let failure = if got < FILE_HEADER && !is_pcapng { window.take_failure() } else { None };
+        if let Some(error) = failure {
+            return Err(CaptureError::Io { offset: 0, error });
+        }
+        let container = match pcap {
+            _ if got == 0 => return Err(CaptureError::Empty),
+            _ if is_pcapng => Container::PcapNg(Section::default()),
+            Some((pcap, length)) => {
+                if window.fill(length) < length {
+                    return Err(truncated(length));
+                }
+                window.take(length);
+                Container::Pcap(pcap)
+            }
+            None => {
+                let head = window.bytes();
+                return Err(CaptureError::NotACapture { magic: head[..head.len().min(8)].to_vec() });
+            }
+        };
+        let current =
+            Current { time: None, link: LinkType(u16::MAX), back: 0, captured: 0, original_length: 0 };
+        Ok(Self {
+            window,
+            container,
+            frame: 0,
+            current,
+            comments: Comments::default(),
+            skipped_blocks: 0,
+            has_ended: false,
+            looked_at: Cell::new(0),
+        })
     }
 
     /// The file's format.
     #[must_use]
     pub fn format(&self) -> CaptureFormat {
         match &self.container {
-            Container::Pcap { format, .. } => *format,
-            Container::PcapNg { .. } => CaptureFormat::PcapNg,
+            Container::Pcap(pcap) => pcap.format,
+            Container::PcapNg(_) => CaptureFormat::PcapNg,
         }
     }
 
-    /// Packets handed out so far.
+    /// Packets handed out so far, and damaged ones that were passed over.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.frame
@@ -134,188 +179,501 @@ impl<R: Read> CaptureReader<R> {
         self.window.offset()
     }
 
+    /// Places at which a record was looked for, because there was none where it should have been.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn looked_at(&self) -> u64 {
+        self.looked_at.get()
+    }
+
     /// The next packet; `None` at the file's end.
     ///
     /// # Errors
-    /// A record that is cut off or damaged. There is nothing behind an error.
+    /// A record that is cut off or damaged. What is behind a damaged one comes next; behind any other error is nothing.
+    #[inline]
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
-        match self.container {
-            Container::Pcap { format, big_endian, link } => self.next_record(format, big_endian, link),
-            Container::PcapNg { .. } => self.next_block_packet(),
-        }
+        Ok(if Packets::advance(self)? { Some(Packets::packet(self)) } else { None })
     }
 
-    fn next_record(
-        &mut self,
-        format: CaptureFormat,
-        big_endian: bool,
-        link: LinkType,
-    ) -> Result<Option<Packet<'_>>, CaptureError> {
-        let head_length = if format == CaptureFormat::PcapModified { 24 } else { 16 };
-        let offset = self.window.offset();
-        let got = fill(&mut self.window, head_length)?;
-        if got == 0 {
-            return Ok(None);
-        }
-        self.frame += 1;
-        let frame = self.frame;
-        let truncated = |needed: usize, got: usize| CaptureError::Truncated {
-            what: "packet record",
-            offset,
-            frame,
-            needed: needed as u64,
-            got: got as u64,
-        };
-        if got < head_length {
-            return Err(truncated(head_length, got));
-        }
-        let head = self.window.bytes(head_length);
-        let word = |at: usize| {
-            let raw = [head[at], head[at + 1], head[at + 2], head[at + 3]];
-            if big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) }
-        };
-        let (seconds, fraction, captured, original_length) = (word(0), word(4), word(8), word(12));
-        let captured = captured as usize;
-        if captured > MAX_RECORD {
-            let (length, most) = (captured as u64, MAX_RECORD as u64);
-            return Err(CaptureError::Damaged { what: "packet record", offset, frame, length, most });
-        }
-        let length = head_length + captured;
-        let got = fill(&mut self.window, length)?;
-        if got < length {
-            return Err(truncated(length, got));
-        }
-        let unit = if format == CaptureFormat::PcapNanosecond { 1 } else { 1000 };
-        let time = i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * unit;
-        let data = &self.window.take(length)[head_length..];
-        Ok(Some(Packet { frame, time: Some(time), link, data, original_length }))
-    }
-
-    fn next_block_packet(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
-        loop {
-            let Some(length) = self.fill_block()? else { return Ok(None) };
-            let Container::PcapNg { big_endian, interfaces } = &mut self.container else { return Ok(None) };
-            let block = self.window.bytes(length);
-            let parsed = if *big_endian { parse_block_be(block) } else { parse_block_le(block) };
-            // What is needed of a packet is kept apart from the block, which has to be taken off the window first.
-            let packet = match parsed {
-                Ok((_, Block::SectionHeader(_))) => {
-                    interfaces.clear();
-                    None
-                }
-                Ok((_, Block::InterfaceDescription(description))) => {
-                    if interfaces.len() < MAX_INTERFACES {
-                        interfaces.push(Interface {
-                            link: link_type(description.linktype),
-                            resolution: description.ts_resolution().unwrap_or(1_000_000),
-                            offset: description.if_tsoffset,
-                            snap_length: description.snaplen,
-                        });
-                    }
-                    None
-                }
-                Ok((_, Block::EnhancedPacket(packet))) => {
-                    let interface = interfaces.get(packet.if_id as usize);
-                    let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-                    let time = interface.and_then(|interface| interface.time(ticks));
-                    Some((28, packet.caplen, packet.origlen, interface.map(|i| i.link), time))
-                }
-                Ok((_, Block::SimplePacket(packet))) => {
-                    let interface = interfaces.first();
-                    let room = u32::try_from(length - 16).unwrap_or(u32::MAX);
-                    let snap = interface.map_or(0, |i| i.snap_length);
-                    let snap = if snap == 0 { u32::MAX } else { snap };
-                    let captured = packet.origlen.min(snap).min(room);
-                    Some((12, captured, packet.origlen, interface.map(|i| i.link), None))
-                }
-                Ok(_) => None,
-                Err(_) => {
-                    self.skipped_blocks += 1;
-                    None
-                }
-            };
-            if let Some((at, captured, original_length, link, time)) = packet {
-                self.frame += 1;
-                let block = self.window.take(length);
-                let end = (at + captured as usize).min(block.len() - 4);
-                let link = link.unwrap_or(LinkType(u16::MAX));
-                return Ok(Some(Packet {
-                    frame: self.frame,
-                    time,
-                    link,
-                    data: &block[at..end],
-                    original_length,
-                }));
+    #[inline]
+    fn next_record(&mut self) -> Result<bool, CaptureError> {
+        let Container::Pcap(pcap) = &mut self.container else { return Ok(false) };
+        let head_length = pcap.head_length;
+        if self.window.fill(head_length) >= head_length
+            && let Some(record) = pcap.record_at(self.window.bytes(), 0)
+            && pcap.is_clean(record, pcap.last_or(record))
+        {
+            let length = pcap.length(record);
+            if self.window.fill(length + head_length) >= length + head_length
+                && let Some(next) = pcap.record_at(self.window.bytes(), length)
+                && pcap.is_clean(next, record.seconds)
+            {
+                pcap.remember(record);
+                self.hand_out(record, length);
+                return Ok(true);
             }
-            self.window.take(length);
         }
+        self.next_doubtful_record()
     }
 
-    /// Brings the next block into the window whole, and tells its length. A section header sets the byte order.
-    fn fill_block(&mut self) -> Result<Option<usize>, CaptureError> {
-        let offset = self.window.offset();
-        let frame = self.frame + 1;
-        let got = fill(&mut self.window, 12)?;
-        if got == 0 {
-            return Ok(None);
-        }
-        let truncated = |needed: usize, got: usize| CaptureError::Truncated {
-            what: "block",
-            offset,
-            frame,
-            needed: needed as u64,
-            got: got as u64,
+    #[inline]
+    fn hand_out(&mut self, record: Record, length: usize) {
+        let Container::Pcap(pcap) = &self.container else { return };
+        self.frame += 1;
+        let captured = record.captured as usize;
+        self.current = Current {
+            time: Some(pcap.time(record)),
+            link: pcap.link,
+            back: captured,
+            captured,
+            original_length: record.original,
         };
-        if got < 12 {
-            return Err(truncated(12, got));
+        self.window.take(length);
+    }
+
+    /// The next record where it or the one behind it is not as it should be: it is read if what is behind it shows that
+    /// its length is right.
+    #[cold]
+    fn next_doubtful_record(&mut self) -> Result<bool, CaptureError> {
+        let Container::Pcap(pcap) = &self.container else { return Ok(false) };
+        let head_length = pcap.head_length;
+        let got = self.window.fill(head_length);
+        if got == 0 {
+            return self.end();
         }
-        let head = self.window.bytes(12);
-        let Container::PcapNg { big_endian, .. } = &mut self.container else { return Ok(None) };
-        if head[..4] == [0x0a, 0x0d, 0x0d, 0x0a] {
-            *big_endian = head[8..12] == [0x1a, 0x2b, 0x3c, 0x4d];
+        let Some(record) = pcap.record_at(self.window.bytes(), 0) else {
+            self.frame += 1;
+            return Err(self.cut("packet record", self.frame, head_length, got));
+        };
+        let damage = |fault| Damage { what: "packet record", length: record.captured, fault, is_frame: true };
+        if record.captured as usize > MAX_RECORD {
+            return Err(self.give_up(damage(Fault::Length), 1, Some(record)));
         }
-        let raw = [head[4], head[5], head[6], head[7]];
-        let length = if *big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) } as usize;
-        if !(12..=MAX_RECORD).contains(&length) || !length.is_multiple_of(4) {
-            let (length, most) = (length as u64, MAX_RECORD as u64);
-            return Err(CaptureError::Damaged { what: "block", offset, frame, length, most });
-        }
-        let got = fill(&mut self.window, length)?;
+        let length = pcap.length(record);
+        let got = self.window.fill(length + LOOK_AHEAD);
         if got < length {
-            return Err(truncated(length, got));
+            // A file that was cut has nothing behind the cut. A wrong length has the records that it runs over.
+            if let Some(at) = self.find(1, got) {
+                return Err(self.damaged(damage(Fault::LeadsNowhere), at));
+            }
+            self.frame += 1;
+            return Err(self.cut("packet record", self.frame, length, got));
         }
-        Ok(Some(length))
+        let end = self.what_comes();
+        let bytes = self.window.bytes();
+        let Container::Pcap(pcap) = &self.container else { return Ok(false) };
+        let next = pcap.record_at(bytes, length);
+        let next_leads_on = || {
+            let original = next.map_or(u32::MAX, |next| next.original);
+            let next = Record { captured: original, ..record };
+            original as usize <= LOOK_AHEAD / 2 && pcap.begins(bytes, length + pcap.length(next), end)
+        };
+        let by_original = head_length + record.original as usize;
+        // A wrong length may lead to a record, over others that it takes in.
+        if record.captured > record.original && pcap.begins(bytes, by_original, end) {
+            return Err(self.damaged(damage(Fault::LeadsNowhere), by_original));
+        }
+        if !pcap.leads_on(bytes, record, end) && !next_leads_on() {
+            let is_cut_oddly =
+                pcap.is_oddly_cut(record) && !next.is_some_and(|next| pcap.is_near_last(next, record));
+            let may_be_one = pcap.is_fair(record) && !is_cut_oddly;
+            if record.captured < record.original
+                && by_original <= LOOK_AHEAD
+                && pcap.begins(bytes, by_original, end)
+            {
+                return Err(self.damaged(damage(Fault::LeadsNowhere), by_original));
+            }
+            if let Some(at) = self.find(1, length) {
+                return Err(self.damaged(damage(Fault::LeadsNowhere), at));
+            }
+            if !may_be_one {
+                return Err(self.give_up(damage(Fault::LeadsNowhere), length, None));
+            }
+        }
+        let Container::Pcap(pcap) = &mut self.container else { return Ok(false) };
+        pcap.remember_odd(record, next);
+        self.hand_out(record, length);
+        Ok(true)
+    }
+
+    fn next_block_packet(&mut self) -> Result<bool, CaptureError> {
+        loop {
+            let Container::PcapNg(section) = &mut self.container else { return Ok(false) };
+            if self.window.fill(ENHANCED) >= ENHANCED {
+                let bytes = self.window.bytes();
+                let length = section.word(bytes, 4) as usize;
+                if section.word(bytes, 0) == kind::ENHANCED_PACKET
+                    && (ENHANCED..=MAX_RECORD).contains(&length)
+                    && length.is_multiple_of(4)
+                    && self.window.fill(length) >= length
+                {
+                    let block = &self.window.bytes()[..length];
+                    let head = section.packet_head(block);
+                    let captured = head.captured as usize;
+                    // Less than four bytes behind the data are its padding; what is more are options.
+                    if section.word(block, length - 4) as usize == length
+                        && captured <= length - ENHANCED
+                        && length - ENHANCED - captured < 4
+                    {
+                        let interface = section.interfaces.get(head.interface as usize);
+                        let time = interface.and_then(|interface| interface.time(head.ticks));
+                        let link = interface.map_or(LinkType(u16::MAX), |interface| interface.link);
+                        section.last = time;
+                        self.frame += 1;
+                        self.current = Current {
+                            time,
+                            link,
+                            back: length - 28,
+                            captured,
+                            original_length: head.original,
+                        };
+                        self.window.take(length);
+                        return Ok(true);
+                    }
+                }
+            }
+            match self.next_block()? {
+                Step::Packet => return Ok(true),
+                Step::Other => {}
+                Step::End => return Ok(false),
+            }
+        }
+    }
+
+    /// Any block.
+    #[cold]
+    fn next_block(&mut self) -> Result<Step, CaptureError> {
+        let Container::PcapNg(section) = &mut self.container else { return Ok(Step::End) };
+        let got = self.window.fill(12);
+        if got == 0 {
+            return self.end().map(|_| Step::End);
+        }
+        if got < 12 {
+            return Err(self.cut("block", self.frame + 1, 12, got));
+        }
+        let head = self.window.bytes();
+        let is_section = head[..4] == kind::SECTION.to_be_bytes();
+        let order = pcapng::byte_order(head);
+        let magic = [head[8], head[9], head[10], head[11]];
+        if is_section {
+            // Without a magic, the order in which the length is the smaller number.
+            let length = |big_endian| super::pcap::word(head, 4, big_endian);
+            let big_endian = order.unwrap_or(length(true) < length(false));
+            section.restart(big_endian);
+        }
+        let length = section.word(head, 4);
+        let kind = section.word(head, 0);
+        let what = match kind {
+            kind::SECTION => "section header",
+            kind::INTERFACE => INTERFACE,
+            kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET | kind::SIMPLE_PACKET => "packet block",
+            _ => "block",
+        };
+        let is_frame = !matches!(
+            kind,
+            kind::SECTION | kind::INTERFACE | kind::NAMES | kind::STATISTICS | 7
+                ..=13 | 0x0bad | 0x4000_0bad | 0x8000_0001
+        );
+        let damage = |fault| Damage { what, length, fault, is_frame };
+        let size = length as usize;
+        if !(12..=MAX_RECORD).contains(&size) || !size.is_multiple_of(4) {
+            return Err(self.give_up(damage(Fault::Length), 1, None));
+        }
+        let got = self.window.fill(size);
+        if got < size {
+            if let Some(at) = self.end_by_content().or_else(|| self.find(1, got)) {
+                return Err(self.damaged(damage(Fault::LeadsNowhere), at));
+            }
+            return Err(self.cut("block", self.frame + 1, size, got));
+        }
+        let Container::PcapNg(section) = &mut self.container else { return Ok(Step::End) };
+        let block = &self.window.bytes()[..size];
+        let trailing = section.word(block, size - 4);
+        if trailing != length {
+            return Err(self.give_up(damage(Fault::TrailingLength(trailing)), 1, None));
+        }
+        if is_section && order.is_none() {
+            return Err(self.damaged(damage(Fault::ByteOrder(magic)), size));
+        }
+        let reads_as = match kind {
+            kind::SECTION | kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET => None,
+            _ if !is_frame || kind == kind::SIMPLE_PACKET => {
+                section.reads_as_a_packet(block).then_some(pcapng::A_PACKET)
+            }
+            _ => section.reads_as(block),
+        };
+        if let Some(reads_as) = reads_as {
+            if reads_as == pcapng::AN_INTERFACE {
+                section.add_interface(block, self.frame + 1, &mut self.comments);
+            }
+            let is_frame = reads_as == pcapng::A_PACKET;
+            let damage = Damage { what: "block", is_frame, ..damage(Fault::Type { got: kind, reads_as }) };
+            return Err(self.damaged(damage, size));
+        }
+        match kind {
+            kind::SECTION if size >= 28 => {
+                let (comments, frame) = (&mut self.comments, self.frame + 1);
+                section.options(block, 24, |code, text| {
+                    if code == 1 {
+                        comments.add(About::Section, frame, text);
+                    }
+                });
+            }
+            kind::INTERFACE => {
+                let is_read = section.add_interface(block, self.frame + 1, &mut self.comments);
+                self.skipped_blocks += u64::from(!is_read);
+            }
+            kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET if size >= ENHANCED => {
+                return self.packet_block(size, damage);
+            }
+            kind::SIMPLE_PACKET if size >= 16 => {
+                let interface = section.interfaces.first();
+                let original = section.word(block, 8);
+                let snap = interface.map_or(0, |interface| interface.snap_length);
+                let snap = if snap == 0 { u32::MAX } else { snap };
+                let captured = (original.min(snap) as usize).min(size - 16);
+                let link = interface.map_or(LinkType(u16::MAX), |interface| interface.link);
+                self.frame += 1;
+                self.current =
+                    Current { time: None, link, back: size - 12, captured, original_length: original };
+                self.window.take(size);
+                return Ok(Step::Packet);
+            }
+            kind::SECTION | kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET | kind::SIMPLE_PACKET => {
+                self.skipped_blocks += 1;
+            }
+            _ => {}
+        }
+        self.window.take(size);
+        Ok(Step::Other)
+    }
+
+    /// A packet block with options, or of the obsolete type, or with lengths that do not fit.
+    fn packet_block(&mut self, size: usize, damage: impl Fn(Fault) -> Damage) -> Result<Step, CaptureError> {
+        let Container::PcapNg(section) = &mut self.container else { return Ok(Step::End) };
+        let block = &self.window.bytes()[..size];
+        let is_obsolete = section.word(block, 0) == kind::OBSOLETE_PACKET;
+        let head = if is_obsolete { section.obsolete_head(block) } else { section.packet_head(block) };
+        let captured = head.captured as usize;
+        let fault = Fault::CapturedLength(head.captured);
+        if captured > size - ENHANCED {
+            return Err(self.damaged(damage(fault), size));
+        }
+        let frame = self.frame + 1;
+        let at = (28 + captured.next_multiple_of(4)).min(size - 4);
+        let options_end = section.options(block, at, |_, _| {});
+        let original = head.original as usize;
+        if options_end != Some(size - 4)
+            && captured < original
+            && size - ENHANCED >= original
+            && original.next_multiple_of(4) + ENHANCED == size
+        {
+            return Err(self.damaged(damage(fault), size));
+        }
+        if options_end.is_some() {
+            let comments = &mut self.comments;
+            section.options(block, at, |code, text| {
+                if code == 1 {
+                    comments.add(About::Packet, frame, text);
+                }
+            });
+        }
+        let interface = section.interfaces.get(head.interface as usize);
+        let time = interface.and_then(|interface| interface.time(head.ticks));
+        let link = interface.map_or(LinkType(u16::MAX), |interface| interface.link);
+        section.last = time;
+        self.frame = frame;
+        self.current = Current { time, link, back: size - 28, captured, original_length: head.original };
+        self.window.take(size);
+        Ok(Step::Packet)
+    }
+
+    /// Gives up the record at the window's beginning and goes where it ends by what else it says, or to the next sane
+    /// record at `from` or behind.
+    fn give_up(&mut self, damage: Damage, from: usize, record: Option<Record>) -> CaptureError {
+        let hint = match record {
+            Some(record) => self.end_by_original(record),
+            None => self.end_by_content().or_else(|| self.end_by_length(&damage)),
+        };
+        if let Some(at) = hint {
+            return self.damaged(damage, at);
+        }
+        let start = self.window.offset();
+        let mut from = from;
+        loop {
+            let wanted = from + STEP + LOOK_AHEAD;
+            let got = self.window.fill(wanted);
+            let to = if got < wanted { got } else { from + STEP };
+            let found = self.find(from, to);
+            if found.is_some() || got < wanted {
+                return self.damaged_since(start, damage, found);
+            }
+            self.window.take(to);
+            from = 0;
+        }
+    }
+
+    /// Where a pcap record ends if its packet was captured whole, and records begin there.
+    fn end_by_original(&mut self, record: Record) -> Option<usize> {
+        let Container::Pcap(pcap) = &self.container else { return None };
+        let length = pcap.head_length + record.original as usize;
+        if length > LOOK_AHEAD {
+            return None;
+        }
+        self.window.fill(length + LOOK_AHEAD);
+        let bytes = self.window.bytes();
+        (length <= bytes.len() && pcap.begins(bytes, length, self.what_comes())).then_some(length)
+    }
+
+    /// Where a block ends by its length, if only the one behind it is wrong.
+    fn end_by_length(&mut self, damage: &Damage) -> Option<usize> {
+        let length = damage.length as usize;
+        if !matches!(damage.fault, Fault::TrailingLength(_)) {
+            return None;
+        }
+        self.window.fill(length + LOOK_AHEAD);
+        self.stands_at(length).then_some(length)
+    }
+
+    /// Where a block ends by what it holds.
+    fn end_by_content(&mut self) -> Option<usize> {
+        self.window.fill(LOOK_AHEAD);
+        let Container::PcapNg(section) = &self.container else { return None };
+        section.end_by_content(self.window.bytes()).filter(|&at| self.stands_at(at))
+    }
+
+    /// True where a sane block stands at that place of the window, or the file ends.
+    fn stands_at(&self, at: usize) -> bool {
+        let Container::PcapNg(section) = &self.container else { return false };
+        let bytes = self.window.bytes();
+        section.block_at(bytes, at).is_some() || (at == bytes.len() && self.what_comes() == End::OfFile)
+    }
+
+    /// The first place of the window within `from..to` where a sane record begins.
+    fn find(&self, from: usize, to: usize) -> Option<usize> {
+        let (bytes, end) = (self.window.bytes(), self.what_comes());
+        let found = match &self.container {
+            Container::Pcap(pcap) => (from..to).find(|&at| pcap.begins(bytes, at, end)),
+            Container::PcapNg(section) => (from..to).find(|&at| section.block_at(bytes, at).is_some()),
+        };
+        let looked_at = found.unwrap_or(to).saturating_sub(from) as u64;
+        self.looked_at.set(self.looked_at.get() + looked_at);
+        found
+    }
+
+    fn what_comes(&self) -> End {
+        match (self.window.is_at_end(), self.window.has_failed()) {
+            (false, _) => End::Open,
+            (true, false) => End::OfFile,
+            (true, true) => End::Failed,
+        }
+    }
+
+    fn damaged(&mut self, damage: Damage, at: usize) -> CaptureError {
+        self.damaged_since(self.window.offset(), damage, Some(at))
+    }
+
+    /// Goes on `at` bytes behind the window's beginning, or to the file's end, and says what was passed over since
+    /// `start`.
+    fn damaged_since(&mut self, start: u64, damage: Damage, at: Option<usize>) -> CaptureError {
+        let got = self.window.bytes().len();
+        let to = at.unwrap_or(got);
+        let passed = self.window.offset() + to as u64 - start;
+        let frame = self.frame + 1;
+        let is_sane = at.is_some() && (to < got || self.what_comes() != End::OfFile);
+        let mut least = 0;
+        let mut is_frame = damage.is_frame;
+        match &mut self.container {
+            // Fewer bytes than a header has were put there, or are left over of a record that was cut.
+            Container::Pcap(pcap) => least = pcap.head_length as u64,
+            Container::PcapNg(section) => {
+                let bytes = self.window.bytes();
+                if start == self.window.offset() && at.is_some() {
+                    let block = &bytes[..to];
+                    // What the packets behind it need is read, where it is not this itself that is wrong.
+                    if let Some(big_endian) = pcapng::byte_order(block) {
+                        is_frame = false;
+                        section.restart(big_endian);
+                    } else if section.reads_as_a_packet(block) {
+                        is_frame = true;
+                    } else if damage.what == INTERFACE {
+                        section.add_interface(block, frame, &mut self.comments);
+                    }
+                }
+                if let Some((big_endian, _)) = section.block_at(bytes, to)
+                    && big_endian != section.big_endian
+                {
+                    section.restart(big_endian);
+                }
+            }
+        }
+        self.frame += u64::from(is_frame && passed >= least);
+        self.window.take(to);
+        CaptureError::Damaged {
+            what: damage.what,
+            offset: start,
+            frame,
+            length: damage.length.into(),
+            most: MAX_RECORD as u64,
+            fault: damage.fault,
+            passed,
+            resumes: is_sane.then_some(self.window.offset()),
+        }
+    }
+
+    /// The file's end, between two records.
+    fn end(&mut self) -> Result<bool, CaptureError> {
+        self.has_ended = true;
+        match self.window.take_failure() {
+            Some(error) => Err(CaptureError::Io { offset: self.window.offset(), error }),
+            None => Ok(false),
+        }
+    }
+
+    /// The file's end, inside a record.
+    fn cut(&mut self, what: &'static str, frame: u64, needed: usize, got: usize) -> CaptureError {
+        self.has_ended = true;
+        let offset = self.window.offset();
+        match self.window.take_failure() {
+            Some(error) => CaptureError::Io { offset, error },
+            None => CaptureError::Truncated { what, offset, frame, needed: needed as u64, got: got as u64 },
+        }
     }
 }
 
-impl Interface {
-    fn time(&self, ticks: u64) -> Option<i64> {
-        let resolution = i128::from(self.resolution.max(1));
-        let nanoseconds =
-            i128::from(ticks) * 1_000_000_000 / resolution + i128::from(self.offset) * 1_000_000_000;
-        i64::try_from(nanoseconds).ok()
+impl<R: Read> Packets for CaptureReader<R> {
+    #[inline]
+    fn advance(&mut self) -> Result<bool, CaptureError> {
+        if self.has_ended {
+            return Ok(false);
+        }
+        match self.container {
+            Container::Pcap(_) => self.next_record(),
+            Container::PcapNg(_) => self.next_block_packet(),
+        }
     }
-}
 
-fn fill<R: Read>(window: &mut Window<R>, count: usize) -> Result<usize, CaptureError> {
-    window.fill(count).map_err(|error: io::Error| CaptureError::Io { offset: window.offset(), error })
-}
+    #[inline]
+    fn packet(&self) -> Packet<'_> {
+        let Current { time, link, back, captured, original_length } = self.current;
+        Packet { frame: self.frame, time, link, data: self.window.taken(back, captured), original_length }
+    }
 
-fn pcap_container(header: &PcapHeader) -> Container {
-    let format = if header.is_modified_format() {
-        CaptureFormat::PcapModified
-    } else if header.is_nanosecond_precision() {
-        CaptureFormat::PcapNanosecond
-    } else {
-        CaptureFormat::Pcap
-    };
-    Container::Pcap { format, big_endian: header.is_bigendian(), link: link_type(header.network) }
-}
+    fn offset(&self) -> u64 {
+        self.window.offset()
+    }
 
-/// The low 16 bits; the upper ones of a pcap header say how long the frame check sequence is.
-fn link_type(link: pcap_parser::Linktype) -> LinkType {
-    let [a, b, ..] = link.0.to_le_bytes();
-    LinkType(u16::from_le_bytes([a, b]))
+    fn take_comments(&mut self) -> Vec<Comment> {
+        self.comments.take()
+    }
+
+    fn comments_left_out(&self) -> u64 {
+        self.comments.left_out
+    }
+
+    fn skipped_blocks(&self) -> u64 {
+        self.skipped_blocks
+    }
 }
 
 #[cfg(test)]
@@ -396,7 +754,8 @@ mod tests {
         bytes[32..36].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(
             read(&bytes).1.unwrap(),
-            "damaged packet record at file offset 24: length 4294967295 is not within 0..=16777216"
+            "damaged packet record at file offset 24: length 4294967295 is not within 0..=16777216; 20 bytes passed over, \
+             no sane record behind it"
         );
     }
 

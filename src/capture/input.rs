@@ -1,38 +1,88 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use flate2::read::MultiGzDecoder;
+use super::compression::decompress;
 
-/// Opens a file, `-` being standard input; what is gzip-compressed is decompressed as it is read.
+/// Opens a file, `-` being standard input; what is compressed (gzip, zstd, LZ4) is decompressed as it is read.
 ///
 /// # Errors
 /// The file cannot be opened, or its first bytes cannot be read.
 pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    if path == Path::new("-") {
-        return decompress(io::stdin());
-    }
-    decompress(File::open(path)?)
+    open_counted(path, &Progress::default())
 }
 
-/// The reader itself, or what it holds where its first bytes are gzip's (RFC 1952 2.3.1).
-fn decompress(mut reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    let mut magic = [0; 2];
-    let mut got = 0;
-    while got < 2 {
-        match reader.read(&mut magic[got..]) {
-            Ok(0) => break,
-            Ok(read) => got += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// As [`open`]; what is read of the file on disk is counted. Its length is for [`Progress::expect`] to add.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_counted(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read + Send>> {
+    let counts = Arc::clone(&progress.counts);
+    if path == Path::new("-") {
+        return decompress(Box::new(Counted { inner: io::stdin(), counts }));
+    }
+    decompress(Box::new(Counted { inner: File::open(path)?, counts }))
+}
+
+/// How far the reading of files is, in bytes on disk; its copies all tell the same.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    read: AtomicU64,
+    total: AtomicU64,
+    is_endless: AtomicBool,
+}
+
+impl Progress {
+    /// Bytes that were read.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        self.counts.read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that there are; `None` where one of the inputs is no file.
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        let is_endless = self.counts.is_endless.load(Ordering::Relaxed);
+        (!is_endless).then(|| self.counts.total.load(Ordering::Relaxed))
+    }
+
+    /// Adds a file's length to what there is to read.
+    pub fn expect(&self, path: &Path) {
+        match fs::metadata(path) {
+            Ok(file) if path != Path::new("-") && file.is_file() => {
+                self.counts.total.fetch_add(file.len(), Ordering::Relaxed);
+            }
+            // What is not there has no bytes to wait for.
+            Err(_) if path != Path::new("-") => {}
+            _ => self.counts.is_endless.store(true, Ordering::Relaxed),
         }
     }
-    let whole = io::Cursor::new(magic).take(got as u64).chain(reader);
-    if magic == [0x1f, 0x8b] { Ok(Box::new(MultiGzDecoder::new(whole))) } else { Ok(Box::new(whole)) }
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    counts: Arc<Counts>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.counts.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
 }
 
 /// The files that the arguments name: a directory stands for the files below it that have a capture's suffix
-/// (`.pcap`, `.pcapng`, `.cap`, `.ntar`, a number as rotation adds it, each also with `.gz`), in order of their names.
+/// (`.pcap`, `.pcapng`, `.cap`, `.ntar`, a number as rotation adds it, each also with `.gz`, `.zst` or `.lz4`), in
+/// order of their names.
 ///
 /// # Errors
 /// A directory cannot be read; the error names it.
@@ -70,7 +120,7 @@ fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<
 
 fn is_named_like_a_capture(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let name = [".gz", ".zst", ".lz4"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     let mut suffixes = name.rsplit('.');
     let last = suffixes.next().unwrap_or_default();
     let is_suffix = |suffix: &str| {
@@ -88,12 +138,21 @@ mod tests {
 
     #[test]
     fn captures_are_known_by_their_names_rotation_and_compression_included() {
-        for name in
-            ["a.pcap", "a.PCAPNG", "a.cap.gz", "a.pcap.gz", "a.pcap0", "a.pcap12", "x.pcap.3", "x.ntar"]
-        {
+        for name in [
+            "a.pcap",
+            "a.PCAPNG",
+            "a.cap.gz",
+            "a.pcap.gz",
+            "a.pcap0",
+            "a.pcap12",
+            "x.pcap.3",
+            "x.ntar",
+            "a.pcap.zst",
+            "a.pcapng.LZ4",
+        ] {
             assert!(is_named_like_a_capture(Path::new(name)), "{name}");
         }
-        for name in ["README.md", "a.json", "pcap", "a.7", "a.pcapx", ".gz"] {
+        for name in ["README.md", "a.json", "pcap", "a.7", "a.pcapx", ".gz", "a.zst"] {
             assert!(!is_named_like_a_capture(Path::new(name)), "{name}");
         }
     }

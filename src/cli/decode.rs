@@ -6,13 +6,16 @@ use std::thread;
 
 use clap::{Args, ColorChoice, ValueEnum};
 
-use crate::capture;
+use crate::capture::{
+    self, CaptureReader, Comment, Merged, Packets, Progress, TimeBound, TimeWindow, Within,
+};
 use crate::report::{JsonReport, Stats, StatsLayout, TextReport};
 use crate::trace::{
     ConnectionRecord, Exchange, FileRecord, Filter, Notice, NoticeKind, Observer, Options, PduRecord, Scribe,
     Summary, trace_pages,
 };
 
+use super::progress::Bar;
 use super::{FAILED, FINE, USAGE, complain};
 
 #[derive(Args)]
@@ -27,6 +30,15 @@ pub(super) struct Arguments {
     /// Follow this TCP port as well as 1688, also where a connection's beginning was not captured
     #[arg(long = "port", value_name = "PORT")]
     ports: Vec<u16>,
+    /// Read all files as one capture, in the order of their packets' times, as rotated captures need it
+    #[arg(long)]
+    merge: bool,
+    /// Leave out packets before this time: a date, RFC 3339, seconds since 1970, or from the first packet on (+90, +2m)
+    #[arg(long, value_name = "TIME")]
+    from: Option<TimeBound>,
+    /// Leave out packets from this time on
+    #[arg(long, value_name = "TIME")]
+    to: Option<TimeBound>,
     /// Leave out packets whose IPv4 or TCP checksum is wrong, as their receiver does
     #[arg(long)]
     checksums: bool,
@@ -126,39 +138,53 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
         return FAILED;
     }
     let threads = arguments.threads.or_else(|| thread::available_parallelism().ok());
-    let threads = threads.map_or(1, NonZero::get).min(MAX_THREADS);
-    let mut out = Out { out: io::stdout().lock(), failure: None };
+    let run = Run {
+        options,
+        window: TimeWindow { from: arguments.from, to: arguments.to },
+        threads: threads.map_or(1, NonZero::get).min(MAX_THREADS),
+        filter: filter.as_ref(),
+        quiet: arguments.quiet,
+    };
+    let progress = Progress::default();
+    let mut out = Out { out: io::stdout().lock(), failure: None, bar: Bar::start(&progress) };
     let mut failed = 0;
-    for file in &files {
-        if out.failure.is_some() {
-            break;
-        }
-        let name = file.display().to_string();
-        let shown = || Shown {
-            report: report(&name),
-            name: &name,
-            filter: filter.as_ref(),
-            stats: stats.as_ref().map(|_| Stats::default()),
-            quiet: arguments.quiet,
-            has_failed: false,
-        };
-        let mut chief = shown();
-        match capture::open(file) {
-            Ok(reader) => {
-                let scribes = iter::repeat_with(shown).take(threads).collect();
-                let traced =
-                    trace_pages(&name, reader, &options, &mut chief, scribes, |page| out.write(page));
-                for counted in traced.scribes.into_iter().filter_map(|scribe| scribe.stats) {
-                    stats.get_or_insert_default().merge(counted);
+    if arguments.merge {
+        let mut packets = Merged::open(&files, &progress);
+        let name = MERGED;
+        let mut chief = run.shown(&report, name, stats.is_some());
+        let names: Vec<&str> = packets.files().map(|(name, _)| name).collect();
+        chief.file(&FileRecord { name, format: None, files: &names });
+        failed += run.trace(&mut packets, chief, &report, &mut stats, &mut out);
+    } else {
+        files.iter().for_each(|file| progress.expect(file));
+        for file in &files {
+            if out.failure.is_some() {
+                break;
+            }
+            let name = file.display().to_string();
+            let mut chief = run.shown(&report, &name, stats.is_some());
+            let opened = capture::open_counted(file, &progress)
+                .map_err(|error| {
+                    (Notice::new(NoticeKind::Unreadable, format!("cannot be opened: {error}")), false)
+                })
+                .and_then(|reader| CaptureReader::new(reader).map_err(|error| (Notice::of(&error), true)));
+            match opened {
+                Ok(mut packets) => {
+                    chief.file(&FileRecord { name: &name, format: Some(packets.format()), files: &[] });
+                    failed += run.trace(&mut packets, chief, &report, &mut stats, &mut out);
+                }
+                Err((notice, was_opened)) => {
+                    chief.notice(&notice);
+                    if was_opened {
+                        chief.summary(&Summary { notices: 1, ..Summary::default() });
+                    }
+                    out.write(&chief.turn(Vec::new()));
+                    failed += 1;
                 }
             }
-            Err(error) => {
-                chief.notice(&Notice::new(NoticeKind::Unreadable, format!("cannot be opened: {error}")));
-                out.write(&chief.turn(Vec::new()));
-            }
         }
-        failed += usize::from(chief.has_failed);
     }
+    out.bar = None;
     if let Some(stats) = stats {
         let mut page = Vec::new();
         let written = match arguments.format {
@@ -178,15 +204,70 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
     out.finish(code)
 }
 
+/// What is done with every input alike.
+struct Run<'a> {
+    options: Options,
+    window: TimeWindow,
+    threads: usize,
+    filter: Option<&'a Filter>,
+    quiet: bool,
+}
+
+impl Run<'_> {
+    fn shown<'a, S: Scribe>(
+        &'a self,
+        report: &impl Fn(&str) -> S,
+        name: &'a str,
+        counts: bool,
+    ) -> Shown<'a, S> {
+        Shown {
+            report: report(name),
+            name,
+            filter: self.filter,
+            stats: counts.then(Stats::default),
+            quiet: self.quiet,
+            has_failed: false,
+        }
+    }
+
+    /// Reads one capture; 1 where it could not be read to its end.
+    fn trace<'a, S: Scribe, W: Write>(
+        &'a self,
+        packets: &mut (impl Packets + Send),
+        mut chief: Shown<'a, S>,
+        report: &impl Fn(&str) -> S,
+        stats: &mut Option<Stats>,
+        out: &mut Out<W>,
+    ) -> usize {
+        let name = chief.name;
+        let scribes =
+            iter::repeat_with(|| self.shown(report, name, stats.is_some())).take(self.threads).collect();
+        let mut packets = Within::new(packets, self.window);
+        let traced = trace_pages(&mut packets, &self.options, &mut chief, scribes, |page| out.write(page));
+        for counted in traced.scribes.into_iter().filter_map(|scribe| scribe.stats) {
+            stats.get_or_insert_default().merge(counted);
+        }
+        usize::from(chief.has_failed)
+    }
+}
+
+/// The name of several files that are read as one.
+const MERGED: &str = "merged";
+
 /// Standard output, and what went wrong with it.
 struct Out<W> {
     out: W,
     failure: Option<io::Error>,
+    bar: Option<Bar>,
 }
 
 impl<W: Write> Out<W> {
     /// False where nobody reads on.
     fn write(&mut self, page: &[u8]) -> bool {
+        // What is written where the bar stands is written over it.
+        if let Some(bar) = self.bar.as_ref().filter(|_| !page.is_empty()) {
+            bar.clear();
+        }
         if self.failure.is_none() {
             self.failure = self.out.write_all(page).err();
         }
@@ -254,11 +335,21 @@ impl<S: Scribe> Observer for Shown<'_, S> {
     fn notice(&mut self, notice: &Notice) {
         if notice.kind.is_failed_input() {
             self.has_failed = true;
-            complain(format_args!("{}: {notice}", self.name));
+            let name = self.name;
+            match name {
+                MERGED => complain(notice), // it names the file
+                name => complain(format_args!("{name}: {notice}")),
+            }
         }
         // A complaint about a connection may be about one that was not asked for.
         if self.filter.is_none() || notice.stream.is_none() {
             self.report.notice(notice);
+        }
+    }
+
+    fn comment(&mut self, comment: &Comment) {
+        if self.shows_all() {
+            self.report.comment(comment);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod decode;
 mod explain;
+mod progress;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -62,7 +62,13 @@ impl Scribe for JsonReport {
 impl Observer for JsonReport {
     fn file(&mut self, file: &FileRecord<'_>) {
         self.begin(file.name);
-        self.write("file", FileLine { schema: SCHEMA, format: file.format.name() });
+        self.write(
+            "file",
+            FileLine {
+                schema: SCHEMA,
+                format: file.format.map_or("merged", crate::capture::CaptureFormat::name),
+            },
+        );
     }
 
     fn pdu(&mut self, pdu: &PduRecord<'_>) {

@@ -1,6 +1,6 @@
 use std::fmt::{self, Write as _};
 
-use crate::capture::Direction;
+use crate::capture::{About, Comment, Direction};
 use crate::kms::Check;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
@@ -436,7 +436,13 @@ impl Observer for TextReport {
     fn file(&mut self, file: &FileRecord<'_>) {
         let Palette { head, end, .. } = self.palette;
         self.has_file = true;
-        self.put(|report| writeln!(report.page, "{head}== {}{end}  {}", file.name, file.format.name()));
+        self.put(|report| {
+            write!(report.page, "{head}== {}{end}", file.name)?;
+            match file.format {
+                Some(format) => writeln!(report.page, "  {}", format.name()),
+                None => writeln!(report.page, "  {}", file.files.join(", ")),
+            }
+        });
     }
 
     fn pdu(&mut self, pdu: &PduRecord<'_>) {
@@ -459,6 +465,16 @@ impl Observer for TextReport {
             let Palette { odd, end, .. } = self.palette;
             self.put(|report| writeln!(report.page, "{odd}! {notice}{end}"));
         }
+    }
+
+    fn comment(&mut self, comment: &Comment) {
+        let Palette { dim, end, .. } = self.palette;
+        let Comment { about, frame, text } = comment;
+        self.put(|report| match about {
+            About::Section => writeln!(report.page, "{dim}# the file: {text:?}{end}"),
+            About::Interface(number) => writeln!(report.page, "{dim}# interface {number}: {text:?}{end}"),
+            About::Packet => writeln!(report.page, "{dim}# frame {frame}: {text:?}{end}"),
+        });
     }
 
     fn summary(&mut self, summary: &Summary) {

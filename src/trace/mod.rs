@@ -19,6 +19,6 @@ pub use exchange::{
 };
 pub use filter::{Filter, FilterError};
 pub use notice::{Notice, NoticeKind};
-pub use run::{FileRecord, Options, Summary, trace};
+pub use run::{FileRecord, Options, Summary, trace, trace_packets};
 pub use threads::{Scribe, Traced, trace_pages};
 pub use tracer::{Observer, PduContent, PduRecord};

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::capture::Direction;
+use crate::capture::{CaptureError, Direction, Fault};
 
 /// One complaint about a capture, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,35 @@ impl NoticeKind {
 }
 
 impl Notice {
+    /// The complaint about a file that cannot be read, or about a place in it.
+    #[must_use]
+    pub fn of(error: &CaptureError) -> Self {
+        let message = error.to_string();
+        let at = |kind, frame: u64, offset, needed, got| Notice {
+            frame: (frame > 0).then_some(frame),
+            file_offset: Some(offset),
+            needed,
+            got,
+            ..Notice::new(kind, message.clone())
+        };
+        match error {
+            CaptureError::Empty => at(NoticeKind::EmptyFile, 0, 0, Some(24), Some(0)),
+            CaptureError::NotACapture { .. } => at(NoticeKind::NotACapture, 0, 0, None, None),
+            CaptureError::Truncated { offset, frame, needed, got, .. } => {
+                at(NoticeKind::TruncatedFile, *frame, *offset, Some(*needed), Some(*got))
+            }
+            CaptureError::Damaged { offset, frame, length, most, fault, .. } => {
+                let is_length = *fault == Fault::Length;
+                let (needed, got) = (is_length.then_some(*most), is_length.then_some(*length));
+                at(NoticeKind::DamagedFile, *frame, *offset, needed, got)
+            }
+            CaptureError::Io { offset, .. } => at(NoticeKind::Unreadable, 0, *offset, None, None),
+            CaptureError::Open { .. } => Notice::new(NoticeKind::Unreadable, message),
+            CaptureError::TooManyOpen { .. } => Notice::new(NoticeKind::BoundReached, message),
+            CaptureError::InFile { error, .. } => Notice { message, ..Self::of(error) },
+        }
+    }
+
     /// A complaint without a place yet.
     #[must_use]
     pub fn new(kind: NoticeKind, message: String) -> Self {

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::capture::{
-    BadChecksum, CaptureError, CaptureFormat, CaptureReader, FlowTable, Flows, FragmentConflict,
-    FragmentDifference, LayerOptions, Layers, LinkType, NotTcp, Stamp, Steps,
+    BadChecksum, CaptureFormat, CaptureReader, Comment, FlowTable, Flows, FragmentConflict,
+    FragmentDifference, LayerOptions, Layers, LinkType, NotTcp, Packets, Stamp, Steps,
 };
 use crate::wire::Hex;
 
@@ -33,8 +33,10 @@ impl Default for Options {
 pub struct FileRecord<'a> {
     /// Its name, as the caller gave it.
     pub name: &'a str,
-    /// Its container.
-    pub format: CaptureFormat,
+    /// Its container, where it is one file.
+    pub format: Option<CaptureFormat>,
+    /// The names of the files, where several are read as one.
+    pub files: &'a [&'a str],
 }
 
 /// What a capture held, in numbers.
@@ -90,6 +92,8 @@ pub struct Summary {
     pub late_bytes: u64,
     /// Connections that were given up to keep within the bound of connections.
     pub evicted_connections: u64,
+    /// Comments that somebody has written into the file.
+    pub comments: u64,
     /// Complaints.
     pub notices: u64,
 }
@@ -123,6 +127,7 @@ impl Summary {
             failed_checks,
             late_bytes,
             evicted_connections,
+            comments,
             notices,
         } = other;
         for (own, other) in [
@@ -150,6 +155,7 @@ impl Summary {
             (&mut self.failed_checks, failed_checks),
             (&mut self.late_bytes, late_bytes),
             (&mut self.evicted_connections, evicted_connections),
+            (&mut self.comments, comments),
             (&mut self.notices, notices),
         ] {
             *own += other;
@@ -177,31 +183,40 @@ impl Summary {
 
 /// Reads a capture to its end and tells the observer what is in it.
 ///
-/// Nothing is an error here: a file that cannot be read (any further) is a [`Notice`] with its place, and everything
-/// in front of that place is told.
+/// Nothing is an error here: what cannot be read of a file is a [`Notice`] with its place, and everything in front of
+/// that place and behind it is told.
 pub fn trace(name: &str, reader: impl Read, options: &Options, observer: &mut impl Observer) -> Summary {
-    let summary = match CaptureReader::new(reader) {
+    match CaptureReader::new(reader) {
         Ok(mut capture) => {
-            observer.file(&FileRecord { name, format: capture.format() });
-            let mut flows = Flows::new(Tracer::new(&mut *observer, &options.ports));
-            let read = read_packets(&mut capture, options, &mut flows);
-            let mut summary = flows.handler.summary;
-            summary.add(&read);
-            summary
+            observer.file(&FileRecord { name, format: Some(capture.format()), files: &[] });
+            trace_packets(&mut capture, options, observer)
         }
         Err(error) => {
-            observer.notice(&file_notice(&error));
-            Summary { notices: 1, ..Summary::default() }
+            let summary = Summary { notices: 1, ..Summary::default() };
+            observer.notice(&Notice::of(&error));
+            observer.summary(&summary);
+            summary
         }
-    };
+    }
+}
+
+/// As [`trace`] for packets from anywhere: of several files as one, or of a time. No file is told.
+pub fn trace_packets(packets: &mut impl Packets, options: &Options, observer: &mut impl Observer) -> Summary {
+    let mut flows = Flows::new(Tracer::new(&mut *observer, &options.ports));
+    let read = read_packets(packets, options, &mut flows);
+    let mut summary = flows.handler.summary;
+    summary.add(&read);
     observer.summary(&summary);
     summary
 }
 
-/// Who takes what the packets of a capture hold: connections, and complaints about packets.
+/// Who takes what the packets of a capture hold: connections, and what is said about packets.
 pub(super) trait Taker: Steps {
     /// Takes a complaint.
     fn notice(&mut self, notice: Notice);
+
+    /// Takes a comment.
+    fn comment(&mut self, comment: Comment);
 
     /// A packet has been dealt with. False once nothing more need be read.
     fn goes_on(&mut self) -> bool;
@@ -212,31 +227,44 @@ impl<O: Observer> Taker for Flows<Tracer<O>> {
         self.handler.notice(&notice);
     }
 
+    fn comment(&mut self, comment: Comment) {
+        self.handler.observer.comment(&comment);
+    }
+
     fn goes_on(&mut self) -> bool {
         self.handler.observer.wants_more()
     }
 }
 
 /// Reads all packets, hands their segments to `taker`, and returns what is counted on the way.
-pub(super) fn read_packets<R: Read>(
-    capture: &mut CaptureReader<R>,
-    options: &Options,
-    taker: &mut impl Taker,
-) -> Summary {
+pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker: &mut impl Taker) -> Summary {
     let mut layers = Layers::new(LayerOptions { checksums: options.checksums });
     let mut numbers = Summary::default();
     let mut table = FlowTable::new(&options.ports);
-    let mut failure = None;
+    let mut failures = Vec::new();
+    let mut damage = 0;
     let mut conflicts = 0;
     while taker.goes_on() {
-        let packet = match capture.next_packet() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => break,
+        let advanced = packets.advance();
+        for comment in packets.take_comments() {
+            numbers.comments += 1;
+            taker.comment(comment);
+        }
+        match advanced {
+            Ok(true) => {}
+            Ok(false) => break,
             Err(error) => {
-                failure = Some(error);
-                break;
+                damage += 1;
+                if error.ends_the_file() {
+                    // The end of what was being said comes first.
+                    failures.push(error);
+                } else if damage <= MAX_DAMAGE {
+                    taker.notice(Notice::of(&error));
+                }
+                continue;
             }
-        };
+        }
+        let packet = packets.packet();
         numbers.packets += 1;
         let stamp = Stamp { frame: packet.frame, time: packet.time };
         match layers.segment(&packet) {
@@ -272,22 +300,31 @@ pub(super) fn read_packets<R: Read>(
         }
     }
     table.finish(taker);
-    if let Some(error) = failure {
-        taker.notice(file_notice(&error));
+    for error in failures {
+        taker.notice(Notice::of(&error));
     }
-    let skipped = capture.skipped_blocks();
+    if damage > MAX_DAMAGE {
+        let message =
+            format!("{} more places of damage in the file are counted, not told", damage - MAX_DAMAGE);
+        taker.notice(Notice::new(NoticeKind::DamagedFile, message));
+    }
+    let skipped = packets.skipped_blocks();
     if skipped > 0 {
         let message = format!("{skipped} pcapng blocks could not be read and were passed over");
         taker.notice(Notice::new(NoticeKind::DamagedFile, message));
     }
     let (pending, given_up) = layers.incomplete_datagrams();
-    numbers.bytes = capture.offset();
+    numbers.bytes = packets.offset();
     numbers.incomplete_datagrams = pending as u64 + given_up;
     numbers.conflicting_fragments = layers.fragment_conflicts();
     numbers.late_bytes = table.late_bytes();
     numbers.evicted_connections = table.evicted();
+    numbers.comments += packets.comments_left_out();
     numbers
 }
+
+/// Places of damage in a capture that are told one by one.
+const MAX_DAMAGE: u64 = 1000;
 
 fn bad_checksum(bad: &BadChecksum, frame: u64) -> Notice {
     Notice {
@@ -319,28 +356,5 @@ fn unknown_link(link: LinkType, frame: u64) -> Notice {
         frame: Some(frame),
         got: Some(link.0.into()),
         ..Notice::new(NoticeKind::UnknownLinkType, message)
-    }
-}
-
-/// The complaint about a file that cannot be read (any further).
-pub(super) fn file_notice(error: &CaptureError) -> Notice {
-    let message = error.to_string();
-    let at = |kind, frame: u64, offset, needed, got| Notice {
-        frame: (frame > 0).then_some(frame),
-        file_offset: Some(offset),
-        needed,
-        got,
-        ..Notice::new(kind, message.clone())
-    };
-    match error {
-        CaptureError::Empty => at(NoticeKind::EmptyFile, 0, 0, Some(24), Some(0)),
-        CaptureError::NotACapture { .. } => at(NoticeKind::NotACapture, 0, 0, None, None),
-        CaptureError::Truncated { offset, frame, needed, got, .. } => {
-            at(NoticeKind::TruncatedFile, *frame, *offset, Some(*needed), Some(*got))
-        }
-        CaptureError::Damaged { offset, frame, length, most, .. } => {
-            at(NoticeKind::DamagedFile, *frame, *offset, Some(*most), Some(*length))
-        }
-        CaptureError::Io { offset, .. } => at(NoticeKind::Unreadable, 0, *offset, None, None),
     }
 }

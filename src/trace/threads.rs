@@ -1,15 +1,14 @@
-use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crate::capture::{
-    CaptureReader, Direction, End, Flows, MAX_FLOWS, Opened, Segment, Stamp, Steps, shard_of,
+    Comment, Direction, End, Flows, MAX_FLOWS, Opened, Packets, Segment, Stamp, Steps, shard_of,
 };
 
-use super::run::{Taker, file_notice, read_packets};
+use super::run::{Taker, read_packets};
 use super::tracer::Tracer;
-use super::{FileRecord, Notice, Observer, Options, Summary};
+use super::{Notice, Observer, Options, Summary};
 
 /// An observer that writes what it is told on a page.
 pub trait Scribe: Observer + Send {
@@ -36,35 +35,25 @@ const BATCH_BYTES: usize = 1 << 18;
 /// Batches that wait for a thread.
 const MAX_WAITING: usize = 4;
 
-/// As [`super::trace`], with the connections shared out to `scribes`, each on a thread of its own that writes on pages of
-/// its own; `chief` writes what concerns the file and its packets. The pages are put together in the order of the
-/// packets and handed to `out`: the same bytes, however many scribes there are.
+/// As [`super::trace_packets`], with the connections shared out to `scribes`, each on a thread of its own that writes on
+/// pages of its own; `chief` writes what concerns the file and its packets. The pages are put together in the order of
+/// the packets and handed to `out`: the same bytes, however many scribes there are.
 ///
 /// Reading ends early where `out` returns false. With one scribe, everything is done on this thread. More than eight
 /// scribes are of no use: connections are spread over eight shards.
 pub fn trace_pages<S: Scribe>(
-    name: &str,
-    reader: impl Read + Send,
+    packets: &mut (impl Packets + Send),
     options: &Options,
     chief: &mut S,
     scribes: Vec<S>,
     mut out: impl FnMut(&[u8]) -> bool,
 ) -> Traced<S> {
     let mut desk = Desk { spare: Vec::new(), goes_on: true, out: &mut out };
-    let traced = match CaptureReader::new(reader) {
-        Ok(mut capture) => {
-            chief.file(&FileRecord { name, format: capture.format() });
-            desk.hand_out(chief);
-            if scribes.len() > 1 {
-                share_out(&mut capture, options, chief, scribes, &mut desk)
-            } else {
-                alone(&mut capture, options, chief, scribes, &mut desk)
-            }
-        }
-        Err(error) => {
-            chief.notice(&file_notice(&error));
-            Traced { summary: Summary { notices: 1, ..Summary::default() }, scribes }
-        }
+    desk.hand_out(chief);
+    let traced = if scribes.len() > 1 {
+        share_out(packets, options, chief, scribes, &mut desk)
+    } else {
+        alone(packets, options, chief, scribes, &mut desk)
     };
     chief.summary(&traced.summary);
     desk.hand_out(chief);
@@ -104,8 +93,8 @@ struct Alone<'a, 'b, S: Scribe, O> {
     desk: &'a mut Desk<'b, O>,
 }
 
-fn alone<R: Read, S: Scribe, O: FnMut(&[u8]) -> bool>(
-    capture: &mut CaptureReader<R>,
+fn alone<S: Scribe, O: FnMut(&[u8]) -> bool>(
+    packets: &mut impl Packets,
     options: &Options,
     chief: &mut S,
     mut scribes: Vec<S>,
@@ -114,7 +103,7 @@ fn alone<R: Read, S: Scribe, O: FnMut(&[u8]) -> bool>(
     let Some(scribe) = scribes.pop() else { return Traced { summary: Summary::default(), scribes } };
     let flows = Flows::new(Tracer::new(scribe, &options.ports));
     let mut alone = Alone { flows, chief, notices: 0, desk };
-    let mut summary = read_packets(capture, options, &mut alone);
+    let mut summary = read_packets(packets, options, &mut alone);
     let Alone { flows, notices, desk, .. } = alone;
     let Tracer { observer: mut scribe, summary: counted, .. } = flows.handler;
     desk.hand_out(&mut scribe);
@@ -143,6 +132,12 @@ impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
         self.desk.hand_out(&mut self.flows.handler.observer);
         self.notices += 1;
         self.chief.notice(&notice);
+        self.desk.hand_out(self.chief);
+    }
+
+    fn comment(&mut self, comment: Comment) {
+        self.desk.hand_out(&mut self.flows.handler.observer);
+        self.chief.comment(&comment);
         self.desk.hand_out(self.chief);
     }
 
@@ -182,12 +177,18 @@ struct Written {
     marks: Vec<(usize, usize)>,
 }
 
-/// Complaints of a batch, which concern packets, and their places among its steps.
-type Complaints = Vec<(usize, Notice)>;
+/// What is said about packets.
+enum Remark {
+    Notice(Notice),
+    Comment(Comment),
+}
+
+/// What is said about the packets of a batch, and its places among the steps.
+type Remarks = Vec<(usize, Remark)>;
 
 /// Reading on one thread, the connections on one thread a scribe, and putting together on this one.
-fn share_out<R: Read + Send, S: Scribe, O: FnMut(&[u8]) -> bool>(
-    capture: &mut CaptureReader<R>,
+fn share_out<S: Scribe, O: FnMut(&[u8]) -> bool>(
+    packets: &mut (impl Packets + Send),
     options: &Options,
     chief: &mut S,
     scribes: Vec<S>,
@@ -198,12 +199,12 @@ fn share_out<R: Read + Send, S: Scribe, O: FnMut(&[u8]) -> bool>(
     thread::scope(|scope| {
         let workers: Vec<Worker<'_, S>> =
             scribes.into_iter().map(|scribe| Worker::start(scope, scribe, options, &unwanted)).collect();
-        let (to_merge, complaints) = sync_channel(MAX_WAITING);
+        let (to_merge, remarks) = sync_channel(MAX_WAITING);
         let mut dispatch = Dispatch {
             batches: workers.iter().map(|_| Batch::default()).collect(),
             place: 0,
             bytes: 0,
-            complaints: Complaints::new(),
+            remarks: Remarks::new(),
             streams: Vec::new(),
             unwanted: &unwanted,
             stop: &stop,
@@ -217,20 +218,21 @@ fn share_out<R: Read + Send, S: Scribe, O: FnMut(&[u8]) -> bool>(
             ends.push((written, pages, thread));
         }
         let reading = scope.spawn(move || {
-            let summary = read_packets(capture, options, &mut dispatch);
+            let summary = read_packets(packets, options, &mut dispatch);
             dispatch.send();
             summary
         });
         let mut notices = 0;
         let mut merged = Vec::new();
-        while let Ok(complaints) = complaints.recv() {
+        while let Ok(remarks) = remarks.recv() {
             let written: Vec<Written> = ends.iter().map_while(|(written, ..)| written.recv().ok()).collect();
             if written.len() < ends.len() {
                 break; // a thread has ended early, which joining it tells
             }
-            notices += complaints.len() as u64;
+            notices +=
+                remarks.iter().filter(|(_, remark)| matches!(remark, Remark::Notice(_))).count() as u64;
             merged.clear();
-            merge(&written, complaints, chief, &mut merged);
+            merge(&written, remarks, chief, &mut merged);
             desk.write(&merged);
             if !desk.goes_on {
                 stop.store(true, Ordering::Relaxed);
@@ -240,7 +242,7 @@ fn share_out<R: Read + Send, S: Scribe, O: FnMut(&[u8]) -> bool>(
             }
         }
         // Nobody waits for this thread any longer, also where one of them has ended early.
-        drop(complaints);
+        drop(remarks);
         let threads: Vec<_> = ends.into_iter().map(|(_, _, thread)| thread).collect();
         let mut summary = joined(reading);
         summary.notices += notices;
@@ -259,9 +261,9 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Puts together what the threads wrote about a batch, and what the chief writes about its complaints.
-fn merge(written: &[Written], complaints: Complaints, chief: &mut impl Scribe, merged: &mut Vec<u8>) {
-    let mut complaints = complaints.into_iter().peekable();
+/// Puts together what the threads wrote about a batch, and what the chief writes about its packets.
+fn merge(written: &[Written], remarks: Remarks, chief: &mut impl Scribe, merged: &mut Vec<u8>) {
+    let mut remarks = remarks.into_iter().peekable();
     let mut at: Vec<(usize, usize)> = vec![(0, 0); written.len()];
     loop {
         let next = written
@@ -270,10 +272,12 @@ fn merge(written: &[Written], complaints: Complaints, chief: &mut impl Scribe, m
             .enumerate()
             .filter_map(|(i, (written, &(mark, _)))| Some((written.marks.get(mark)?.0, i)))
             .min();
-        if let Some((_, complaint)) =
-            complaints.next_if(|(place, _)| next.is_none_or(|(other, _)| *place < other))
+        if let Some((_, remark)) = remarks.next_if(|(place, _)| next.is_none_or(|(other, _)| *place < other))
         {
-            chief.notice(&complaint);
+            match remark {
+                Remark::Notice(notice) => chief.notice(&notice),
+                Remark::Comment(comment) => chief.comment(&comment),
+            }
             let page = chief.turn(Vec::new());
             merged.extend_from_slice(&page);
             continue;
@@ -363,13 +367,13 @@ struct Dispatch<'a> {
     place: usize,
     /// Bytes of payload of this batch so far.
     bytes: usize,
-    complaints: Complaints,
+    remarks: Remarks,
     /// The connection in each slot.
     streams: Vec<u64>,
     /// For each slot one more than the last connection there of which no more is wanted.
     unwanted: &'a [AtomicU64],
     stop: &'a AtomicBool,
-    to_merge: SyncSender<Complaints>,
+    to_merge: SyncSender<Remarks>,
     lines: Vec<Line>,
 }
 
@@ -387,7 +391,7 @@ impl Dispatch<'_> {
     fn send(&mut self) {
         (self.place, self.bytes) = (0, 0);
         // Where the other side is gone, its thread has panicked, which shows when it is joined.
-        let _ = self.to_merge.send(std::mem::take(&mut self.complaints));
+        let _ = self.to_merge.send(std::mem::take(&mut self.remarks));
         for (batch, line) in self.batches.iter_mut().zip(&self.lines) {
             let spare = line.spare.try_recv().unwrap_or_default();
             if line.batches.send(std::mem::replace(batch, spare)).is_err() {
@@ -427,7 +431,12 @@ impl Steps for Dispatch<'_> {
 
 impl Taker for Dispatch<'_> {
     fn notice(&mut self, notice: Notice) {
-        self.complaints.push((self.place, notice));
+        self.remarks.push((self.place, Remark::Notice(notice)));
+        self.place += 1;
+    }
+
+    fn comment(&mut self, comment: Comment) {
+        self.remarks.push((self.place, Remark::Comment(comment)));
         self.place += 1;
     }
 

@@ -1,4 +1,6 @@
-use crate::capture::{Chunk, Conflict, Direction, End, FlowInfo, Gap, Handler, SHARDS, Stamp, shard_of};
+use crate::capture::{
+    Chunk, Comment, Conflict, Direction, End, FlowInfo, Gap, Handler, SHARDS, Stamp, shard_of,
+};
 use crate::kms::Verifier;
 use crate::rpc::{Association, Body, Framed, Framer, Header, Pdu, PduType, SyntaxId};
 use crate::wire::{Error, Hex};
@@ -21,6 +23,8 @@ pub trait Observer {
     fn connection(&mut self, connection: &ConnectionRecord) {}
     /// Something could not be read.
     fn notice(&mut self, notice: &Notice) {}
+    /// Somebody has written a comment into the file.
+    fn comment(&mut self, comment: &Comment) {}
     /// The file has ended.
     fn summary(&mut self, summary: &Summary) {}
     /// False once nothing more need be told (nobody reads on): the file is not read any further.
@@ -48,6 +52,10 @@ impl<O: Observer> Observer for &mut O {
 
     fn notice(&mut self, notice: &Notice) {
         (**self).notice(notice);
+    }
+
+    fn comment(&mut self, comment: &Comment) {
+        (**self).comment(comment);
     }
 
     fn summary(&mut self, summary: &Summary) {
