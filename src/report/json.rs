@@ -127,7 +127,6 @@ impl Json {
         self.copy(bytes);
     }
 
-    #[inline]
     fn number(&mut self, number: u64) {
         match u32::try_from(number) {
             Ok(digit @ 0..10) => self.0.push(b'0' + digit.to_le_bytes()[0]),
@@ -231,6 +230,7 @@ impl Value for bool {
 macro_rules! unsigned {
     ($($number:ty)+) => {$(
         impl Value for $number {
+            #[inline]
             fn write(&self, json: &mut Json) {
                 json.number(*self as u64);
                 json.copy(b",");

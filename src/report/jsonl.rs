@@ -1,12 +1,14 @@
 use crate::capture::Direction;
 use crate::catalog::{hresult, license_status, product};
-use crate::kms::{Check, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
+use crate::kms::{
+    Check, RequestBody, RequestChecks, RequestMessage, ResponseBody, ResponseChecks, ResponseMessage,
+};
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
     Answer, ConnectionRecord, ContextStanding, Exchange, FaultRecord, FileRecord, Notice, Observer,
     PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Span, Summary,
 };
-use crate::wire::{self, Hex, Rfc3339};
+use crate::wire::{self, Hex, Rfc3339, hex};
 
 use super::json::{IfAny, Json, Object, Shown, Value, fields};
 use super::names::EpidParts;
@@ -113,10 +115,7 @@ fn write_exchange(json: &mut Json, exchange: &Exchange, verbose: bool) {
         "request": exchange.request.as_ref().map(|request| Object(|json| write_request(json, request, verbose))),
         "response": response.map(|response| Object(|json| write_response(json, response, verbose))),
         "fault": fault.map(|fault| Object(|json| write_fault(json, fault))),
-        "checks": exchange.checks.map(|checks| Object(move |json| {
-            write_checks(json, &checks.by_name());
-            fields!(json, "hmac_slot": IfAny(checks.hmac_slot));
-        })),
+        "checks": exchange.checks.map(|checks| Object(move |json| write_response_checks(json, &checks))),
     );
 }
 
@@ -153,9 +152,8 @@ fn write_request(json: &mut Json, request: &RequestRecord, verbose: bool) {
     if let Some(message) = &request.message {
         write_request_message(json, message);
     }
-    if let Some(checks) = &request.checks {
-        fields!(json, "checks": Object(|json| write_checks(json, &checks.by_name())));
-    }
+    let checks = request.checks.map(|checks| Object(move |json| write_request_checks(json, &checks)));
+    fields!(json, "checks": IfAny(checks));
 }
 
 fn write_request_message(json: &mut Json, message: &RequestMessage) {
@@ -286,16 +284,40 @@ fn write_fault(json: &mut Json, fault: &FaultRecord) {
     );
 }
 
-/// The verifications that a version has: `true`, `false`, or `null` where the request is not there.
-fn write_checks(json: &mut Json, checks: &[(&'static str, Check)]) {
-    for &(name, check) in checks {
-        match check {
-            Check::Pass => json.field(name, &true),
-            Check::Fail => json.field(name, &false),
-            Check::NoRequest => json.field(name, &None::<bool>),
-            Check::NotApplicable => {}
-        }
-    }
+fn write_request_checks(json: &mut Json, checks: &RequestChecks) {
+    fields!(json,
+        "version_envelope": holds(checks.version_envelope),
+        "mac": holds(checks.mac),
+        "padding": holds(checks.padding),
+    );
+}
+
+fn write_response_checks(json: &mut Json, checks: &ResponseChecks) {
+    fields!(json,
+        "version_echo": holds(checks.version_echo),
+        "version_envelope": holds(checks.version_envelope),
+        "cmid_echo": holds(checks.cmid_echo),
+        "client_time_echo": holds(checks.client_time_echo),
+        "pid_size": holds(checks.pid_size),
+        "mac": holds(checks.mac),
+        "padding": holds(checks.padding),
+        "hash": holds(checks.hash),
+        "iv_echo": holds(checks.iv_echo),
+        "iv_fresh": holds(checks.iv_fresh),
+        "xored_ivs": holds(checks.xored_ivs),
+        "hmac": holds(checks.hmac),
+        "hmac_slot": IfAny(checks.hmac_slot),
+    );
+}
+
+/// `true`, `false`, or `null` where the request is not there; absent where the version has no such thing.
+fn holds(check: Check) -> IfAny<Option<bool>> {
+    IfAny(match check {
+        Check::Pass => Some(Some(true)),
+        Check::Fail => Some(Some(false)),
+        Check::NoRequest => Some(None),
+        Check::NotApplicable => None,
+    })
 }
 
 fn write_pdu(json: &mut Json, pdu: &PduRecord<'_>) {
@@ -460,7 +482,10 @@ struct HResult(u32);
 
 impl Value for HResult {
     fn write(&self, json: &mut Json) {
-        Shown(format_args!("0x{:08X}", self.0)).write(json);
+        let mut text = *b"0x00000000";
+        text[2..].copy_from_slice(hex::digits(&self.0.to_be_bytes()).as_flattened());
+        text[2..].make_ascii_uppercase();
+        std::str::from_utf8(&text).unwrap_or_default().write(json);
     }
 }
 

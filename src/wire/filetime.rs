@@ -12,7 +12,8 @@ impl FileTime {
     /// `None` where a FILETIME cannot tell it.
     #[must_use]
     pub fn from_unix_nanos(nanos: i128) -> Option<Self> {
-        u64::try_from(nanos.div_euclid(100).saturating_add(i128::from(EPOCH_DIFFERENCE) * 10_000_000)).ok().map(Self)
+        let difference = i128::from(EPOCH_DIFFERENCE) * 10_000_000;
+        u64::try_from(nanos.div_euclid(100).saturating_add(difference)).ok().map(Self)
     }
 
     /// Nanoseconds since 1970-01-01T00:00:00Z; negative before that.
@@ -76,8 +77,8 @@ impl TimeText {
         let [f0, f1, f2, f3, f4, f5, f6, f7] = eight_digits(nanoseconds / 10);
         let [.., f8] = eight_digits(nanoseconds % 10);
         let mut text = [
-            y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0, f1, f2,
-            f3, f4, f5, f6, f7, f8, b'Z',
+            y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0,
+            f1, f2, f3, f4, f5, f6, f7, f8, b'Z',
         ];
         text[20 + decimals] = b'Z';
         Some(Self { text, length: 21 + decimals })
