@@ -10,25 +10,25 @@ use crate::wire::{FileTime, Guid, Hex, Rfc3339, eight_digits, hex};
 
 /// JSON in the making.
 ///
-/// A comma stands behind every value; what closes an object, an array or a line takes its place. So no value has to know
-/// whether it is the first one.
+/// A comma stands in front of every field and every item, and is copied together with the name; the bracket of the object
+/// or the array takes the place of the first one. So nothing has to know whether it comes first.
 #[derive(Default)]
 pub(super) struct Json(Vec<u8>);
 
 /// Writes fields into an object, one for each `"name": value`; the values are [`Value`]s.
 macro_rules! fields {
     ($json:expr, $($name:literal: $value:expr),+ $(,)?) => {{
-        $($crate::report::json::Value::write_field(&$value, concat!('"', $name, "\":"), $json);)+
+        $($crate::report::json::Value::write_field(&$value, concat!(",\"", $name, "\":"), $json);)+
     }};
 }
 pub(super) use fields;
 
 /// What can be written as JSON.
 pub(super) trait Value {
-    /// Writes the value and the comma behind it.
+    /// Writes the value.
     fn write(&self, json: &mut Json);
 
-    /// Writes the value behind its name, which is quoted and ends with the colon.
+    /// Writes the value behind its name, which is quoted and stands between its comma and its colon.
     #[inline(always)] // so that the name is copied as the constant it is
     fn write_field(&self, name: &'static str, json: &mut Json) {
         json.copy(name.as_bytes());
@@ -41,9 +41,6 @@ pub(super) struct IfAny<T>(pub(super) Option<T>);
 
 /// An object, of what this writes into it.
 pub(super) struct Object<F: Fn(&mut Json)>(pub(super) F);
-
-/// An array, of what this writes into it.
-pub(super) struct Array<F: Fn(&mut Json)>(pub(super) F);
 
 /// Anything that shows itself, as a string; for what is rare.
 pub(super) struct Shown<T>(pub(super) T);
@@ -62,14 +59,14 @@ impl Json {
     /// Writes a value as a line of its own.
     pub(super) fn line(&mut self, value: &impl Value) {
         value.write(self);
-        self.0.pop();
         self.0.push(b'\n');
     }
 
     /// Writes a field whose name is not known when this is compiled.
     pub(super) fn field(&mut self, name: &str, value: &impl Value) {
-        self.quote(|json| json.escape(name));
-        self.close(b':');
+        self.copy(b",");
+        name.write(self);
+        self.copy(b":");
         value.write(self);
     }
 
@@ -78,12 +75,15 @@ impl Json {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Writes in place of the last comma, or behind what has just been opened.
-    fn close(&mut self, with: u8) {
-        match self.0.last_mut() {
-            Some(last) if *last == b',' => *last = with,
-            _ => self.0.push(with),
+    #[inline]
+    fn enclose(&mut self, [open, close]: [u8; 2], write: impl FnOnce(&mut Self)) {
+        let begin = self.0.len();
+        write(self);
+        match self.0.get_mut(begin) {
+            Some(comma) => *comma = open,
+            None => self.0.push(open),
         }
+        self.0.push(close);
     }
 
     /// A string, of what is written in between.
@@ -91,14 +91,13 @@ impl Json {
     fn quote(&mut self, write: impl FnOnce(&mut Self)) {
         self.copy(b"\"");
         write(self);
-        self.copy(b"\",");
+        self.copy(b"\"");
     }
 
     /// Text inside a string.
     fn escape(&mut self, text: &str) {
         let bytes = text.as_bytes();
-        // Without a way out early, so that many bytes are looked at in one step.
-        if bytes.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
+        if is_all_plain(bytes) {
             self.copy(bytes);
         } else {
             self.escape_each(bytes);
@@ -131,10 +130,9 @@ impl Json {
         match u32::try_from(number) {
             Ok(digit @ 0..10) => self.0.push(b'0' + digit.to_le_bytes()[0]),
             Ok(number @ 10..100_000_000) => {
-                let digits = eight_digits(number);
-                let zeros = (u64::from_le_bytes(digits) ^ u64::from_le_bytes([b'0'; 8])).trailing_zeros() / 8;
+                let zeros = 7 - number.ilog10();
+                let digits = u64::from_le_bytes(eight_digits(number)) >> (8 * zeros);
                 // All eight bytes and then fewer: a length that is known makes the copy one instruction.
-                let digits = u64::from_le_bytes(digits) >> (8 * zeros);
                 self.copy(&digits.to_le_bytes());
                 self.0.truncate(self.0.len() - zeros as usize);
             }
@@ -151,6 +149,24 @@ fn is_plain(byte: u8) -> bool {
     (byte >= 0x20) & (byte != b'"') & (byte != b'\\')
 }
 
+/// True where no byte needs an escape. Eight bytes are looked at in one step, the last eight once more.
+fn is_all_plain(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().all(|&byte| is_plain(byte)) };
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().fold(suspects(*last), |found, word| found | suspects(*word)) == 0
+}
+
+/// Not zero where one of the bytes needs an escape: subtracting has borrowed from its highest bit, and not from that of
+/// a byte that had it.
+fn suspects(bytes: [u8; 8]) -> u64 {
+    let each = |byte| u64::from_le_bytes([byte; 8]);
+    let word = u64::from_le_bytes(bytes);
+    let control = word.wrapping_sub(each(0x20));
+    let quote = (word ^ each(b'"')).wrapping_sub(each(1));
+    let backslash = (word ^ each(b'\\')).wrapping_sub(each(1));
+    (control | quote | backslash) & !word & each(0x80)
+}
+
 impl<T: Value + ?Sized> Value for &T {
     #[inline]
     fn write(&self, json: &mut Json) {
@@ -163,7 +179,7 @@ impl<T: Value> Value for Option<T> {
     fn write(&self, json: &mut Json) {
         match self {
             Some(value) => value.write(json),
-            None => json.copy(b"null,"),
+            None => json.copy(b"null"),
         }
     }
 }
@@ -187,26 +203,13 @@ impl<T: Value> Value for IfAny<T> {
 impl<F: Fn(&mut Json)> Value for Object<F> {
     #[inline]
     fn write(&self, json: &mut Json) {
-        json.copy(b"{");
-        self.0(json);
-        json.close(b'}');
-        json.copy(b",");
-    }
-}
-
-impl<F: Fn(&mut Json)> Value for Array<F> {
-    #[inline]
-    fn write(&self, json: &mut Json) {
-        json.copy(b"[");
-        self.0(json);
-        json.close(b']');
-        json.copy(b",");
+        json.enclose(*b"{}", &self.0);
     }
 }
 
 impl<T: Value> Value for [T] {
     fn write(&self, json: &mut Json) {
-        Array(|json: &mut Json| self.iter().for_each(|value| value.write(json))).write(json);
+        json.enclose(*b"[]", |json| self.iter().for_each(|value| value.write_field(",", json)));
     }
 }
 
@@ -220,9 +223,9 @@ impl Value for bool {
     #[inline]
     fn write(&self, json: &mut Json) {
         if *self {
-            json.copy(b"true,");
+            json.copy(b"true");
         } else {
-            json.copy(b"false,");
+            json.copy(b"false");
         }
     }
 }
@@ -233,7 +236,6 @@ macro_rules! unsigned {
             #[inline]
             fn write(&self, json: &mut Json) {
                 json.number(*self as u64);
-                json.copy(b",");
             }
         }
     )+};
@@ -296,7 +298,9 @@ impl Value for Hex<'_> {
 
 impl Value for Guid {
     fn write(&self, json: &mut Json) {
-        json.quote(|json| json.copy(&self.text()));
+        let mut quoted = [b'"'; 38];
+        quoted[1..37].copy_from_slice(&self.text());
+        json.copy(&quoted);
     }
 }
 
@@ -402,16 +406,16 @@ mod tests {
     fn objects_and_arrays_may_be_empty_and_stand_in_each_other() {
         let empty = Object(|_: &mut Json| {});
         assert_eq!(written(&empty), "{}");
-        assert_eq!(written(&Array(|_: &mut Json| {})), "[]");
+        assert_eq!(written(&[0_u8; 0]), "[]");
         let value = Object(|json: &mut Json| {
-            fields!(json, "a": &empty, "b": Array(|json: &mut Json| {
-                [1_u8, 2].iter().for_each(|number| number.write(json));
-                empty.write(json);
-            }));
-            json.field("c\n", &Array(|_: &mut Json| {}));
+            fields!(json, "a": &empty, "b": [Some([1_u8, 2]), None], "c": [&empty, &empty]);
+            json.field("c\n", &[""; 0]);
             fields!(json, "d": Object(|json: &mut Json| fields!(json, "e": true, "f": false)));
         });
-        assert_eq!(written(&value), r#"{"a":{},"b":[1,2,{}],"c\n":[],"d":{"e":true,"f":false}}"#);
+        assert_eq!(
+            written(&value),
+            r#"{"a":{},"b":[[1,2],null],"c":[{},{}],"c\n":[],"d":{"e":true,"f":false}}"#
+        );
     }
 
     #[test]
