@@ -42,6 +42,9 @@ pub(super) struct IfAny<T>(pub(super) Option<T>);
 /// An object, of what this writes into it.
 pub(super) struct Object<F: Fn(&mut Json)>(pub(super) F);
 
+/// Major and minor number, `6.0`, as a string.
+pub(super) struct Dotted(pub(super) u16, pub(super) u16);
+
 /// Anything that shows itself, as a string; for what is rare.
 pub(super) struct Shown<T>(pub(super) T);
 
@@ -126,10 +129,17 @@ impl Json {
         self.copy(bytes);
     }
 
+    #[inline]
     fn number(&mut self, number: u64) {
+        match number.to_le_bytes() {
+            [digit @ 0..10, 0, 0, 0, 0, 0, 0, 0] => self.0.push(b'0' + digit),
+            _ => self.long_number(number),
+        }
+    }
+
+    fn long_number(&mut self, number: u64) {
         match u32::try_from(number) {
-            Ok(digit @ 0..10) => self.0.push(b'0' + digit.to_le_bytes()[0]),
-            Ok(number @ 10..100_000_000) => {
+            Ok(number @ 1..100_000_000) => {
                 let zeros = 7 - number.ilog10();
                 let digits = u64::from_le_bytes(eight_digits(number)) >> (8 * zeros);
                 // All eight bytes and then fewer: a length that is known makes the copy one instruction.
@@ -322,13 +332,19 @@ impl Value for Rfc3339 {
     }
 }
 
-impl Value for Version {
+impl Value for Dotted {
     fn write(&self, json: &mut Json) {
         json.quote(|json| {
-            json.number(self.major().into());
+            json.number(self.0.into());
             json.copy(b".");
-            json.number(self.minor().into());
+            json.number(self.1.into());
         });
+    }
+}
+
+impl Value for Version {
+    fn write(&self, json: &mut Json) {
+        Dotted(self.major(), self.minor()).write(json);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::trace::{
 };
 use crate::wire::{self, Hex, Rfc3339, hex};
 
-use super::json::{IfAny, Json, Object, Shown, Value, fields};
+use super::json::{Dotted, IfAny, Json, Object, Shown, Value, fields};
 use super::names::EpidParts;
 
 /// Name and version of the records' schema, `docs/jsonl.md`. The number grows when a field goes or changes its
@@ -398,7 +398,7 @@ impl Value for Context {
             fields!(json,
                 "id": self.id,
                 "interface": interface.uuid,
-                "interface_version": Shown(format_args!("{}.{}", interface.major(), interface.minor())),
+                "interface_version": Dotted(interface.major(), interface.minor()),
                 "interface_name": rpc::interface_name(interface.uuid),
                 "outcome": outcome,
                 "transfer_syntax": IfAny(transfer_syntax.map(Shown)),
