@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use crate::capture::Endpoint;
 use crate::kms::Version;
-use crate::wire::{FileTime, Guid, Hex, Rfc3339, eight_digits, hex};
+use crate::wire::decimal::eight_digits;
+use crate::wire::{FileTime, Guid, Hex, Rfc3339, hex};
 
 /// JSON in the making.
 ///

@@ -6,7 +6,7 @@
 //! - [`Hex`]: bytes shown as lower-case hex
 //! - `read`: the nom combinators that carry a field's name into the error
 
-mod decimal;
+pub(crate) mod decimal;
 mod error;
 mod filetime;
 mod guid;
@@ -15,7 +15,6 @@ pub(crate) mod read;
 pub mod utf16;
 mod write;
 
-pub(crate) use decimal::eight_digits;
 pub use error::{Error, ErrorKind};
 pub use filetime::{FileTime, Rfc3339};
 pub use guid::Guid;
