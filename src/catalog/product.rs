@@ -4,8 +4,9 @@
 //! A SKU belongs to one KMS counted id, which is what a host counts clients for, and that to one
 //! application.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
+
+use hashbrown::HashMap;
 
 use crate::wire::Guid;
 
@@ -112,7 +113,7 @@ struct Products {
     applications: Vec<Application>,
     kms_products: Vec<KmsProduct>,
     skus: Vec<Sku>,
-    index: BTreeMap<Guid, (Kind, usize)>,
+    index: HashMap<Guid, (Kind, usize)>,
 }
 
 impl Products {

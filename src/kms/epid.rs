@@ -35,27 +35,14 @@ impl Epid {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut at = 0;
         let mut part = |field, separator: Option<char>, most: usize| {
-            let rest = &text[at..];
-            let end = match separator {
-                Some(separator) => {
-                    rest.find(separator).ok_or(Error::truncated("ePID", field, at + rest.len(), 1, 0))?
-                }
-                None => rest.len(),
-            };
-            let digits = &rest[..end];
-            if let Some(bad) = digits.find(|c: char| !c.is_ascii_digit()) {
-                let got = digits[bad..].chars().next().map_or(0, u64::from);
-                let kind = ErrorKind::Value { got, expected: "a decimal digit" };
-                return Err(Error { layer: "ePID", field, offset: at + bad, kind });
+            let rest = &text.as_bytes()[at..];
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let is_whole = rest.get(digits).copied().map(char::from) == separator;
+            if !is_whole || digits == 0 || digits > most {
+                return Err(wrong_part(text, at, field, separator, most));
             }
-            let length = ErrorKind::Length { declared: digits.len() as u64, least: 1, most: most as u64 };
-            let number = match digits.len() {
-                1.. if digits.len() <= most => digits.parse::<u32>().ok(),
-                _ => None,
-            };
-            let number = number.ok_or(Error { layer: "ePID", field, offset: at, kind: length })?;
-            at += end + separator.map_or(0, char::len_utf8);
-            Ok(number)
+            at += digits + separator.map_or(0, char::len_utf8);
+            Ok(rest[..digits].iter().fold(0, |number, digit| 10 * number + u32::from(digit - b'0')))
         };
         let platform_id = part("platform id", Some('-'), 5)?;
         let group = part("key group", Some('-'), 5)?;
@@ -79,6 +66,22 @@ impl Epid {
             year: date % 10_000,
         })
     }
+}
+
+/// What is wrong with the part that begins at `at`.
+#[cold]
+fn wrong_part(text: &str, at: usize, field: &'static str, separator: Option<char>, most: usize) -> Error {
+    let rest = &text[at..];
+    let end = match separator {
+        Some(separator) => rest.find(separator),
+        None => Some(rest.len()),
+    };
+    let Some(end) = end else { return Error::truncated("ePID", field, at + rest.len(), 1, 0) };
+    let (offset, kind) = match rest[..end].char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        Some((bad, c)) => (at + bad, ErrorKind::Value { got: c.into(), expected: "a decimal digit" }),
+        None => (at, ErrorKind::Length { declared: end as u64, least: 1, most: most as u64 }),
+    };
+    Error { layer: "ePID", field, offset, kind }
 }
 
 impl fmt::Display for Epid {

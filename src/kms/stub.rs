@@ -13,6 +13,15 @@ pub enum Ndr {
 }
 
 impl Ndr {
+    /// `NDR32` or `NDR64`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ndr32 => "NDR32",
+            Self::Ndr64 => "NDR64",
+        }
+    }
+
     /// Bytes in front of a request's data.
     #[must_use]
     #[inline]
@@ -34,13 +43,9 @@ impl Ndr {
     }
 }
 
-/// `NDR32` or `NDR64`.
 impl fmt::Display for Ndr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ndr32 => "NDR32",
-            Self::Ndr64 => "NDR64",
-        })
+        f.write_str(self.name())
     }
 }
 

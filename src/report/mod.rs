@@ -3,6 +3,7 @@
 
 mod explain;
 mod fields;
+mod json;
 mod jsonl;
 mod names;
 mod stats;

@@ -338,6 +338,13 @@ impl TextReport {
                 connection.other_calls
             )?;
         }
+        for (count, what) in [(flow.conflicts, "overlaps with other bytes"), (flow.urgent, "urgent packets")]
+        {
+            if count != [0; 2] {
+                let [client, server] = count;
+                writeln!(self.page, "  {odd}{what}: {client} c2s, {server} s2c{end}")?;
+            }
+        }
         Ok(())
     }
 

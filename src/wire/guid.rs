@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::hex;
+
 /// A GUID in its little-endian wire form: u32, u16, u16 little-endian, then eight bytes as they stand
 /// (MS-DTYP 2.3.4.2).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +60,18 @@ impl Guid {
         let value = u128::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?;
         Some(Self::from_u128(value))
     }
+
+    /// The text that [`fmt::Display`] shows.
+    #[inline]
+    pub(crate) fn text(self) -> [u8; 36] {
+        let digits = hex::digits(&swap(self.0));
+        let digits = digits.as_flattened();
+        let mut text = [b'-'; 36];
+        for (at, from, to) in [(0, 0, 8), (9, 8, 12), (14, 12, 16), (19, 16, 20), (24, 20, 32)] {
+            text[at..at + to - from].copy_from_slice(&digits[from..to]);
+        }
+        text
+    }
 }
 
 const fn swap(b: [u8; 16]) -> [u8; 16] {
@@ -66,18 +80,7 @@ const fn swap(b: [u8; 16]) -> [u8; 16] {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [b'-'; 36];
-        let mut at = 0;
-        for (i, byte) in swap(self.0).into_iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                at += 1;
-            }
-            text[at] = DIGITS[usize::from(byte >> 4)];
-            text[at + 1] = DIGITS[usize::from(byte & 15)];
-            at += 2;
-        }
-        f.pad(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        f.pad(std::str::from_utf8(&self.text()).map_err(|_| fmt::Error)?)
     }
 }
 

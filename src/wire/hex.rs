@@ -6,17 +6,26 @@ pub struct Hex<'a>(pub &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0u8; 64];
-        for chunk in self.0.chunks(32) {
-            for (i, byte) in chunk.iter().enumerate() {
-                text[2 * i] = DIGITS[usize::from(byte >> 4)];
-                text[2 * i + 1] = DIGITS[usize::from(byte & 15)];
-            }
-            f.write_str(std::str::from_utf8(&text[..2 * chunk.len()]).map_err(|_| fmt::Error)?)?;
-        }
-        Ok(())
+        let (blocks, rest) = self.0.as_chunks::<16>();
+        blocks.iter().try_for_each(|block| write_ascii(f, digits(block).as_flattened()))?;
+        rest.iter().try_for_each(|byte| write_ascii(f, &digits(&[*byte])[0]))
     }
+}
+
+/// The digits of each byte, lower-case. There is no table, so that sixteen bytes are shown at a time.
+#[inline]
+pub(crate) fn digits<const N: usize>(bytes: &[u8; N]) -> [[u8; 2]; N] {
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+    let mut text = [[0; 2]; N];
+    for (pair, byte) in text.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    text
+}
+
+/// Writes text that is ASCII, and so without a check that fails.
+pub(super) fn write_ascii(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
+    f.write_str(std::str::from_utf8(text).map_err(|_| fmt::Error)?)
 }
 
 /// Bytes from their hex text; white space, `:` and a leading `0x` are passed over.

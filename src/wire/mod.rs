@@ -6,10 +6,11 @@
 //! - [`Hex`]: bytes shown as lower-case hex
 //! - `read`: the nom combinators that carry a field's name into the error
 
+pub(crate) mod decimal;
 mod error;
 mod filetime;
 mod guid;
-mod hex;
+pub(crate) mod hex;
 pub(crate) mod read;
 pub mod utf16;
 mod write;

@@ -9,10 +9,12 @@ pub fn until_nul(field: &[u8]) -> String {
 /// The whole units of the field as text, NULs included; a lone surrogate becomes U+FFFD.
 #[must_use]
 pub fn decode(field: &[u8]) -> String {
-    let is_ascii = units(field).all(|unit| unit < 0x80);
-    if is_ascii {
+    let (each, _) = field.as_chunks::<2>();
+    if each.iter().fold(0, |all, unit| all | u16::from_le_bytes(*unit)) < 0x80 {
         // The usual case, and much the faster one: machine names and ePIDs.
-        return field.chunks_exact(2).map(|unit| char::from(unit[0])).collect();
+        if let Ok(text) = String::from_utf8(each.iter().map(|unit| unit[0]).collect()) {
+            return text;
+        }
     }
     char::decode_utf16(units(field)).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }

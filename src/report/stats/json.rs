@@ -2,10 +2,9 @@ use std::fmt::Display;
 use std::io;
 use std::net::IpAddr;
 
-use serde::Serialize;
-
 use crate::capture::Endpoint;
 use crate::catalog::product;
+use crate::report::json::{IfAny, Json, Object, fields};
 use crate::wire::Rfc3339;
 
 use super::Stats;
@@ -54,39 +53,25 @@ fn write_rows<K: Key>(
 }
 
 fn put(out: &mut impl io::Write, line: &StatsLine<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line).map_err(io::Error::from)?;
-    out.write_all(b"\n")
+    let mut json = Json::default();
+    json.line(&Object(|json: &mut Json| line.write(json)));
+    out.write_all(&json.turn(Vec::new()))
 }
 
-#[derive(Serialize)]
 struct StatsLine<'a> {
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
     by: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     sku_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     sku_name: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     kms_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     kms_name: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     hresult: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     hresult_symbol: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     status_name: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     others: Option<u64>,
     exchanges: u64,
     answered: u64,
@@ -102,18 +87,55 @@ struct StatsLine<'a> {
     service_time_p90_ns: Option<u64>,
     service_time_p99_ns: Option<u64>,
     service_time_max_ns: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     machines: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     machines_exact: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     first_time: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     first_time_ns: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     last_time: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     last_time_ns: Option<i64>,
+}
+
+impl StatsLine<'_> {
+    fn write(&self, json: &mut Json) {
+        fields!(
+            json,
+            "type": "stats",
+            "file": IfAny(self.file),
+            "by": self.by,
+            "client": IfAny(self.client.as_deref()),
+            "server": IfAny(self.server.as_deref()),
+            "sku_id": IfAny(self.sku_id.as_deref()),
+            "sku_name": IfAny(self.sku_name),
+            "kms_id": IfAny(self.kms_id.as_deref()),
+            "kms_name": IfAny(self.kms_name),
+            "outcome": IfAny(self.outcome),
+            "hresult": IfAny(self.hresult.as_deref()),
+            "hresult_symbol": IfAny(self.hresult_symbol),
+            "status": IfAny(self.status.as_deref()),
+            "status_name": IfAny(self.status_name),
+            "others": IfAny(self.others),
+            "exchanges": self.exchanges,
+            "answered": self.answered,
+            "refused": self.refused,
+            "faults": self.faults,
+            "unreadable": self.unreadable,
+            "unanswered": self.unanswered,
+            "failed_checks": self.failed_checks,
+            "timed": self.timed,
+            "negative_times": self.negative_times,
+            "service_time_min_ns": self.service_time_min_ns,
+            "service_time_p50_ns": self.service_time_p50_ns,
+            "service_time_p90_ns": self.service_time_p90_ns,
+            "service_time_p99_ns": self.service_time_p99_ns,
+            "service_time_max_ns": self.service_time_max_ns,
+            "machines": IfAny(self.machines),
+            "machines_exact": IfAny(self.machines_exact),
+            "first_time": IfAny(self.first_time.as_deref()),
+            "first_time_ns": IfAny(self.first_time_ns),
+            "last_time": IfAny(self.last_time.as_deref()),
+            "last_time_ns": IfAny(self.last_time_ns),
+        );
+    }
 }
 
 impl<'a> StatsLine<'a> {
@@ -121,7 +143,6 @@ impl<'a> StatsLine<'a> {
         let (first, last) = row.seen.unzip();
         let shown = |time: Option<i64>| time.map(|time| Rfc3339(time).to_string());
         Self {
-            r#type: "stats",
             file,
             by,
             client: None,
