@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 
@@ -23,6 +23,8 @@ pub(crate) struct FlowTable {
     next_stream: u64,
     /// Connections that have ended and linger: up to which packet, their slot, their number.
     lingering: BinaryHeap<Reverse<(u64, u32, u64)>>,
+    /// Connections that have ended and whose late packets are still known as theirs: their slot, their number.
+    closed: VecDeque<(u32, u64)>,
     late_bytes: u64,
     evicted: u64,
 }
@@ -50,14 +52,16 @@ pub(crate) struct Opened {
 
 /// Connections that are held at the same time, those that have ended included.
 pub(crate) const MAX_FLOWS: usize = 65_536;
+/// Connections that have ended and whose late packets are still known as theirs. With more of them, the table would grow
+/// out of the processor's cache.
+const MAX_CLOSED: usize = 4096;
 /// Packets of the capture that a connection lingers behind its end, or behind its last payload there.
 const LINGER_PACKETS: u64 = 256;
 /// In place of an entry's number.
 const NONE: u32 = u32::MAX;
 
 struct Entry {
-    /// The two sides, the smaller one first.
-    key: [Endpoint; 2],
+    key: Key,
     stream: u64,
     /// The packet that brought its last payload.
     last_payload: u64,
@@ -66,7 +70,7 @@ struct Entry {
     newer: u32,
     /// Sequence number of the client's first byte, once it is known.
     base: Option<u32>,
-    /// True where the first of `key` is the client.
+    /// True where the side that comes first in `key` is the client.
     client_is_first: bool,
     has_syn: bool,
     has_client_data: bool,
@@ -75,6 +79,8 @@ struct Entry {
     lingers: bool,
     /// True once its end was told.
     is_closed: bool,
+    /// True where the slot has no connection any longer.
+    is_free: bool,
     is_unwanted: bool,
 }
 
@@ -89,6 +95,7 @@ impl FlowTable {
             latest: NONE,
             next_stream: 0,
             lingering: BinaryHeap::new(),
+            closed: VecDeque::new(),
             late_bytes: 0,
             evicted: 0,
         }
@@ -112,35 +119,32 @@ impl FlowTable {
     /// Takes the next segment.
     pub(crate) fn push(&mut self, segment: &Segment<'_>, stamp: Stamp, steps: &mut impl Steps) {
         self.end_lingering(stamp.frame, steps);
-        let (source, destination) = (segment.source, segment.destination);
-        let key = if source <= destination { [source, destination] } else { [destination, source] };
-        let hash = hash(&self.hasher, &key);
+        let (key, source_is_first) = Key::of(segment);
+        let hash = key.hash(&self.hasher);
         let found = self.index.find(hash, |&at| self.entries[at as usize].key == key);
         let slot = match found.copied() {
             Some(slot) => {
                 self.touch(slot);
                 let entry = &self.entries[slot as usize];
-                if entry.is_reused_by(segment) {
+                if segment.flags.syn && entry.is_reused_by(segment, source_is_first) {
                     if !entry.is_closed {
                         steps.close(slot as usize, None);
                     }
-                    self.begin(slot, key, segment, stamp, steps);
+                    self.begin(slot, key, source_is_first, segment, stamp, steps);
                 }
                 slot
             }
             None => {
                 let slot = self.free_slot(steps);
-                self.begin(slot, key, segment, stamp, steps);
+                self.begin(slot, key, source_is_first, segment, stamp, steps);
                 let Self { index, entries, hasher, .. } = self;
-                index.insert_unique(hash, slot, |&at| {
-                    crate::capture::table::hash(hasher, &entries[at as usize].key)
-                });
+                index.insert_unique(hash, slot, |&at| entries[at as usize].key.hash(hasher));
                 slot
             }
         };
         let entry = &mut self.entries[slot as usize];
-        let is_client = (segment.source == entry.key[0]) == entry.client_is_first;
-        let direction = if is_client { Direction::ToServer } else { Direction::ToClient };
+        let direction =
+            if source_is_first == entry.client_is_first { Direction::ToServer } else { Direction::ToClient };
         let had_ended = entry.has_ended();
         entry.note(direction, segment, stamp);
         if entry.is_closed {
@@ -158,7 +162,7 @@ impl FlowTable {
     pub(crate) fn finish(&mut self, steps: &mut impl Steps) {
         let mut open: Vec<(u64, u32)> = (0u32..)
             .zip(&self.entries)
-            .filter(|(_, entry)| !entry.is_closed)
+            .filter(|(_, entry)| !entry.is_closed && !entry.is_free)
             .map(|(slot, entry)| (entry.stream, slot))
             .collect();
         open.sort_unstable();
@@ -170,54 +174,82 @@ impl FlowTable {
 
     /// A slot that is free, where need be that of the connection that was quiet longest.
     fn free_slot(&mut self, steps: &mut impl Steps) -> u32 {
-        if self.entries.len() < MAX_FLOWS {
+        let is_free = self.entries.get(self.quietest as usize).is_some_and(|entry| entry.is_free);
+        if !is_free && self.entries.len() < MAX_FLOWS {
             let slot = u32::try_from(self.entries.len()).unwrap_or(NONE);
-            let nowhere = Endpoint { address: IpAddr::from([0; 4]), port: 0 };
-            let older = self.latest;
-            self.entries.push(Entry { older, ..Entry::new([nowhere; 2]) });
-            match older {
-                NONE => self.quietest = slot,
-                older => self.entries[older as usize].newer = slot,
-            }
-            self.latest = slot;
+            self.entries.push(Entry::new(Key::default()));
+            self.link_behind(self.latest, slot);
             return slot;
         }
         let slot = self.quietest;
-        let entry = &self.entries[slot as usize];
-        let hash = hash(&self.hasher, &entry.key);
-        if let Ok(found) = self.index.find_entry(hash, |&at| at == slot) {
-            found.remove();
-        }
-        if !entry.is_closed {
-            self.evicted += 1;
-            steps.close(slot as usize, Some(End::Evicted));
+        if !is_free {
+            self.remove_from_index(slot);
+            if !self.entries[slot as usize].is_closed {
+                self.evicted += 1;
+                steps.close(slot as usize, Some(End::Evicted));
+            }
         }
         self.touch(slot);
         slot
     }
 
+    fn remove_from_index(&mut self, slot: u32) {
+        let hash = self.entries[slot as usize].key.hash(&self.hasher);
+        if let Ok(found) = self.index.find_entry(hash, |&at| at == slot) {
+            found.remove();
+        }
+    }
+
+    /// Forgets a connection that has ended; its slot is the next to be taken.
+    fn forget(&mut self, slot: u32) {
+        self.remove_from_index(slot);
+        self.entries[slot as usize].is_free = true;
+        if self.quietest != slot {
+            self.unlink(slot);
+            self.link_behind(NONE, slot);
+        }
+    }
+
     /// Makes an entry the one that was quiet for the shortest time.
     fn touch(&mut self, slot: u32) {
-        if self.latest == slot {
-            return;
+        if self.latest != slot {
+            self.unlink(slot);
+            self.link_behind(self.latest, slot);
         }
+    }
+
+    fn unlink(&mut self, slot: u32) {
         let Entry { older, newer, .. } = self.entries[slot as usize];
         match older {
             NONE => self.quietest = newer,
             older => self.entries[older as usize].newer = newer,
         }
-        self.entries[newer as usize].older = older;
-        self.entries[self.latest as usize].newer = slot;
+        match newer {
+            NONE => self.latest = older,
+            newer => self.entries[newer as usize].older = older,
+        }
+    }
+
+    /// Puts an entry behind the `older` one in the order in which they were quiet, or in front of all.
+    fn link_behind(&mut self, older: u32, slot: u32) {
+        let newer = match older {
+            NONE => std::mem::replace(&mut self.quietest, slot),
+            older => std::mem::replace(&mut self.entries[older as usize].newer, slot),
+        };
+        match newer {
+            NONE => self.latest = slot,
+            newer => self.entries[newer as usize].older = slot,
+        }
         let entry = &mut self.entries[slot as usize];
-        (entry.older, entry.newer) = (self.latest, NONE);
-        self.latest = slot;
+        (entry.older, entry.newer) = (older, newer);
     }
 
     /// Another connection begins in this slot.
     fn begin(
         &mut self,
         slot: u32,
-        key: [Endpoint; 2],
+        key: Key,
+        source_is_first: bool,
         segment: &Segment<'_>,
         stamp: Stamp,
         steps: &mut impl Steps,
@@ -237,7 +269,7 @@ impl FlowTable {
         let entry = &mut self.entries[slot as usize];
         *entry = Entry {
             stream: self.next_stream,
-            client_is_first: client == key[0],
+            client_is_first: source_is_client == source_is_first,
             older: entry.older,
             newer: entry.newer,
             ..Entry::new(key)
@@ -260,27 +292,63 @@ impl FlowTable {
                 self.lingering.push(Reverse((until, slot, stream)));
                 continue;
             }
-            // The entry stays, for the last acknowledgments.
+            // The entry stays for a while, for the last acknowledgments.
             entry.is_closed = true;
             steps.close(slot as usize, None);
+            self.closed.push_back((slot, stream));
+            if self.closed.len() > MAX_CLOSED
+                && let Some((slot, stream)) = self.closed.pop_front()
+            {
+                let entry = &self.entries[slot as usize];
+                if entry.stream == stream && entry.is_closed {
+                    self.forget(slot);
+                }
+            }
         }
     }
 }
 
-fn hash(hasher: &DefaultHashBuilder, key: &[Endpoint; 2]) -> u64 {
-    let mut hasher = hasher.build_hasher();
-    for endpoint in key {
-        match endpoint.address {
-            IpAddr::V4(address) => hasher.write_u32(address.to_bits()),
-            IpAddr::V6(address) => hasher.write_u128(address.to_bits()),
-        }
-        hasher.write_u16(endpoint.port);
+/// The two sides of a connection, the smaller one first.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Key {
+    addresses: [u128; 2],
+    ports: [u16; 2],
+    is_v6: bool,
+}
+
+impl Key {
+    /// The key, and whether the source comes first in it.
+    #[inline]
+    fn of(segment: &Segment<'_>) -> (Self, bool) {
+        let number = |address| match address {
+            IpAddr::V4(address) => u128::from(address.to_bits()),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let source = (number(segment.source.address), segment.source.port);
+        let destination = (number(segment.destination.address), segment.destination.port);
+        let is_v6 = segment.source.address.is_ipv6();
+        let source_is_first = source <= destination;
+        let (first, second) = if source_is_first { (source, destination) } else { (destination, source) };
+        (Self { addresses: [first.0, second.0], ports: [first.1, second.1], is_v6 }, source_is_first)
     }
-    hasher.finish()
+
+    #[inline]
+    fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {
+        let mut hasher = hasher.build_hasher();
+        let [first, second] = self.addresses;
+        if self.is_v6 {
+            hasher.write_u128(first);
+            hasher.write_u128(second);
+        } else {
+            hasher.write_u128(first << 64 | second);
+        }
+        hasher.write_u32(u32::from(self.ports[0]) << 16 | u32::from(self.ports[1]));
+        hasher.finish()
+    }
 }
 
 impl Entry {
-    fn new(key: [Endpoint; 2]) -> Self {
+    fn new(key: Key) -> Self {
         Self {
             key,
             stream: 0,
@@ -295,6 +363,7 @@ impl Entry {
             has_fin: [false; 2],
             lingers: false,
             is_closed: false,
+            is_free: false,
             is_unwanted: false,
         }
     }
@@ -305,12 +374,12 @@ impl Entry {
 
     /// True where the segment begins another connection between the same two ports: a SYN once the first one has
     /// ended, or with another sequence number, or after the client's first data (which no retransmission follows).
-    fn is_reused_by(&self, segment: &Segment<'_>) -> bool {
+    fn is_reused_by(&self, segment: &Segment<'_>, source_is_first: bool) -> bool {
         if !segment.flags.syn || segment.flags.ack {
             return false;
         }
         self.has_ended()
-            || (segment.source == self.key[0]) != self.client_is_first
+            || source_is_first != self.client_is_first
             || (self.has_syn && self.has_client_data)
             || self.base.is_some_and(|base| base != segment.sequence.wrapping_add(1))
     }

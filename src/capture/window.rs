@@ -14,7 +14,7 @@ pub(super) struct Window<R> {
 }
 
 /// The buffer's size at first, and what it grows to with a file that fills it; a larger record makes it larger.
-const CAPACITY: std::ops::RangeInclusive<usize> = 1 << 15..=1 << 20;
+const CAPACITY: std::ops::RangeInclusive<usize> = 1 << 15..=1 << 18;
 
 impl<R: Read> Window<R> {
     pub(super) fn new(reader: R) -> Self {

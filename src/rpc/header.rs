@@ -62,7 +62,10 @@ impl Header {
     /// # Errors
     /// Fewer bytes than that, a major version other than 5, or a frag_length smaller than the header itself.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let (_, header) = read::finish("pdu header", bytes, parse(bytes))?;
+        let header = match bytes.first_chunk() {
+            Some(raw) => Self::of(raw),
+            None => read::finish("pdu header", bytes, parse(bytes))?.1,
+        };
         if header.version != 5 {
             let kind = ErrorKind::Value { got: header.version.into(), expected: "rpc_vers 5" };
             return Err(Error { layer: "pdu header", field: "rpc_vers", offset: 0, kind });
@@ -72,6 +75,27 @@ impl Header {
             return Err(Error { layer: "pdu header", field: "frag_length", offset: 8, kind });
         }
         Ok(header)
+    }
+
+    /// What [`parse`] gives, for as many bytes as it takes.
+    #[inline]
+    fn of(raw: &[u8; HEADER_LEN]) -> Self {
+        let [version, version_minor, ptype, flags, a, b, c, d, l0, l1, a0, a1, c0, c1, c2, c3] = *raw;
+        let drep = DataRepresentation([a, b, c, d]);
+        let (frag_length, auth_length, call_id) = match drep.endianness() {
+            Endianness::Big => (
+                u16::from_be_bytes([l0, l1]),
+                u16::from_be_bytes([a0, a1]),
+                u32::from_be_bytes([c0, c1, c2, c3]),
+            ),
+            _ => (
+                u16::from_le_bytes([l0, l1]),
+                u16::from_le_bytes([a0, a1]),
+                u32::from_le_bytes([c0, c1, c2, c3]),
+            ),
+        };
+        let (ptype, flags) = (PduType(ptype), PfcFlags(flags));
+        Self { version, version_minor, ptype, flags, drep, frag_length, auth_length, call_id }
     }
 
     /// True where sixteen bytes in the middle of a stream can be believed to begin a PDU: version 5.0 or 5.1, a

@@ -30,6 +30,8 @@ pub(super) struct Calls {
     pending: VecDeque<Call>,
     partial: Vec<PartialAnswer>,
     orphans: Vec<PartialAnswer>,
+    /// Bytes that wait for more.
+    held: usize,
     pub(super) exchanges: u64,
     pub(super) other_calls: u64,
     /// Requests and answers that were given up to keep within the bounds.
@@ -99,6 +101,7 @@ impl Calls {
             pending: VecDeque::new(),
             partial: Vec::new(),
             orphans: Vec::new(),
+            held: 0,
             exchanges: 0,
             other_calls: 0,
             dropped: 0,
@@ -107,10 +110,14 @@ impl Calls {
 
     /// Bytes that wait for more: requests without their answer, answers that are not whole or have no request.
     pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    fn count_held(&mut self) {
         let calls = self.pending.iter().map(|call| size_of::<Call>() + call.record.bytes.len());
         let answers = self.partial.iter().chain(&self.orphans);
-        calls.sum::<usize>()
-            + answers.map(|answer| size_of::<PartialAnswer>() + answer.bytes.len()).sum::<usize>()
+        self.held = calls.sum::<usize>()
+            + answers.map(|answer| size_of::<PartialAnswer>() + answer.bytes.len()).sum::<usize>();
     }
 
     /// Takes a request PDU.
@@ -168,6 +175,7 @@ impl Calls {
                 }
             }
         }
+        self.count_held();
     }
 
     fn begin(
@@ -260,6 +268,7 @@ impl Calls {
             }
             self.partial.push(answer);
         }
+        self.count_held();
     }
 
     fn join(&mut self, answer: PartialAnswer, association: &Association, out: &mut impl Out) {
@@ -289,6 +298,7 @@ impl Calls {
         for answer in std::mem::take(&mut self.orphans) {
             self.emit_orphan(answer, association, out);
         }
+        self.count_held();
     }
 
     fn emit(&mut self, mut call: Call, answer: Option<PartialAnswer>, out: &mut impl Out) {
