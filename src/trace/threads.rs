@@ -1,9 +1,11 @@
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crate::capture::{
-    Comment, Direction, End, Flows, MAX_FLOWS, Opened, Packets, Segment, Stamp, Steps, shard_of,
+    Comment, Direction, End, Endpoint, Flows, MAX_FLOWS, Opened, Packets, Segment, Stamp, Steps, TcpFlags,
+    shard_of,
 };
 
 use super::run::{Taker, read_packets};
@@ -33,7 +35,7 @@ const PAGE: usize = 1 << 16;
 const BATCH_STEPS: usize = 2048;
 const BATCH_BYTES: usize = 1 << 18;
 /// Batches that wait for a thread.
-const MAX_WAITING: usize = 4;
+const MAX_WAITING: usize = 16;
 
 /// As [`super::trace_packets`], with the connections shared out to `scribes`, each on a thread of its own that writes on
 /// pages of its own; `chief` writes what concerns the file and its packets. The pages are put together in the order of
@@ -149,26 +151,41 @@ impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
     }
 }
 
-/// A step of the table, on its way to the thread that has the connection.
+/// A step of the table, on its way to the thread that has the connection. It is small, because what one core writes and
+/// another one reads is slow.
 struct Message {
+    frame: u64,
+    /// Where there is none, [`Message::kind`] says so.
+    time: i64,
+    slot: u32,
     /// Its place among all steps of the batch.
-    place: usize,
-    slot: usize,
-    step: Step,
+    place: u32,
+    sequence: u32,
+    acknowledgment: u32,
+    payload_length: u32,
+    /// Where the payload begins in the batch's bytes, or the number of what is opened.
+    from: u32,
+    /// Bytes of the payload that were captured.
+    captured: u32,
+    kind: Kind,
 }
 
-enum Step {
-    Open(Opened),
-    /// The segment lacks its payload: that is these bytes of the batch.
-    Segment(Direction, Segment<'static>, usize, usize, Stamp),
+#[derive(Clone, Copy)]
+enum Kind {
+    Open,
+    Segment { direction: Direction, flags: TcpFlags, has_time: bool },
     Close(Option<End>),
 }
 
 #[derive(Default)]
 struct Batch {
     messages: Vec<Message>,
+    opened: Vec<Opened>,
     bytes: Vec<u8>,
 }
+
+/// In place of a segment's two sides, which its connection knows.
+const NOWHERE: Endpoint = Endpoint { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
 
 /// What a thread has written about a batch.
 struct Written {
@@ -315,15 +332,15 @@ impl<'scope, S: Scribe + 'scope> Worker<'scope, S> {
             for mut batch in work {
                 let mut marks = Vec::new();
                 let mut written = 0;
-                for message in batch.messages.drain(..) {
-                    message.take(&batch.bytes, &mut flows, unwanted);
+                for message in &batch.messages {
+                    message.take(&batch, &mut flows, unwanted);
                     let now = flows.handler.observer.written();
                     if now > written {
-                        marks.push((message.place, now));
+                        marks.push((message.place as usize, now));
                         written = now;
                     }
                 }
-                batch.bytes.clear();
+                batch.clear();
                 let mut page = empty.try_recv().unwrap_or_default();
                 page.clear();
                 let page = flows.handler.observer.turn(page);
@@ -339,17 +356,36 @@ impl<'scope, S: Scribe + 'scope> Worker<'scope, S> {
     }
 }
 
+impl Batch {
+    fn clear(&mut self) {
+        self.messages.clear();
+        self.opened.clear();
+        self.bytes.clear();
+    }
+}
+
 impl Message {
-    fn take<S: Scribe>(&self, bytes: &[u8], flows: &mut Flows<Tracer<S>>, unwanted: &[AtomicU64]) {
-        match &self.step {
-            Step::Open(opened) => flows.open(self.slot, opened),
-            Step::Segment(direction, segment, from, to, stamp) => {
-                let segment = Segment { payload: &bytes[*from..*to], ..*segment };
-                if let Some(stream) = flows.segment_or_unwanted(self.slot, *direction, &segment, *stamp) {
-                    unwanted[self.slot].store(stream + 1, Ordering::Relaxed);
+    /// Takes the step; what it names is in its own batch.
+    fn take<S: Scribe>(&self, batch: &Batch, flows: &mut Flows<Tracer<S>>, unwanted: &[AtomicU64]) {
+        let (slot, from) = (self.slot as usize, self.from as usize);
+        match self.kind {
+            Kind::Open => flows.open(slot, &batch.opened[from]),
+            Kind::Segment { direction, flags, has_time } => {
+                let segment = Segment {
+                    source: NOWHERE,
+                    destination: NOWHERE,
+                    sequence: self.sequence,
+                    acknowledgment: self.acknowledgment,
+                    flags,
+                    payload: &batch.bytes[from..from + self.captured as usize],
+                    payload_length: self.payload_length,
+                };
+                let stamp = Stamp { frame: self.frame, time: has_time.then_some(self.time) };
+                if let Some(stream) = flows.segment_or_unwanted(slot, direction, &segment, stamp) {
+                    unwanted[slot].store(stream + 1, Ordering::Relaxed);
                 }
             }
-            Step::Close(end) => flows.close(self.slot, *end),
+            Kind::Close(end) => flows.close(slot, end),
         }
     }
 }
@@ -378,14 +414,24 @@ struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    fn write(&mut self, slot: usize, step: impl FnOnce(&mut Vec<u8>) -> Step) {
-        let count = self.batches.len();
-        let batch = &mut self.batches[shard_of(self.streams[slot]) % count];
-        let before = batch.bytes.len();
-        let step = step(&mut batch.bytes);
-        self.bytes += batch.bytes.len() - before;
-        batch.messages.push(Message { place: self.place, slot, step });
+    /// The batch of the thread that has a connection, and a message about it that says nothing yet.
+    fn next(&mut self, slot: usize, kind: Kind) -> (&mut Batch, Message) {
+        let place = self.place;
         self.place += 1;
+        let count = self.batches.len();
+        let message = Message {
+            frame: 0,
+            time: 0,
+            slot: u32::try_from(slot).unwrap_or(u32::MAX),
+            place: u32::try_from(place).unwrap_or(u32::MAX),
+            sequence: 0,
+            acknowledgment: 0,
+            payload_length: 0,
+            from: 0,
+            captured: 0,
+            kind,
+        };
+        (&mut self.batches[shard_of(self.streams[slot]) % count], message)
     }
 
     fn send(&mut self) {
@@ -407,7 +453,10 @@ impl Steps for Dispatch<'_> {
             self.streams.resize(slot + 1, 0);
         }
         self.streams[slot] = opened.stream;
-        self.write(slot, |_| Step::Open(*opened));
+        let (batch, message) = self.next(slot, Kind::Open);
+        let from = u32::try_from(batch.opened.len()).unwrap_or(u32::MAX);
+        batch.opened.push(*opened);
+        batch.messages.push(Message { from, ..message });
     }
 
     fn segment(&mut self, slot: usize, direction: Direction, segment: &Segment<'_>, stamp: Stamp) -> bool {
@@ -415,17 +464,30 @@ impl Steps for Dispatch<'_> {
         if self.unwanted[slot].load(Ordering::Relaxed) == self.streams[slot] + 1 {
             return false;
         }
-        self.write(slot, |bytes| {
-            let from = bytes.len();
-            bytes.extend_from_slice(segment.payload);
-            let segment = Segment { payload: &[], ..*segment };
-            Step::Segment(direction, segment, from, bytes.len(), stamp)
+        let Segment { sequence, acknowledgment, flags, payload, payload_length, .. } = *segment;
+        self.bytes += payload.len();
+        let (batch, message) =
+            self.next(slot, Kind::Segment { direction, flags, has_time: stamp.time.is_some() });
+        let from = u32::try_from(batch.bytes.len()).unwrap_or(u32::MAX);
+        let captured = u32::try_from(payload.len()).unwrap_or(0);
+        batch.bytes.extend_from_slice(payload);
+        let (frame, time) = (stamp.frame, stamp.time.unwrap_or(0));
+        batch.messages.push(Message {
+            frame,
+            time,
+            sequence,
+            acknowledgment,
+            payload_length,
+            from,
+            captured,
+            ..message
         });
         true
     }
 
     fn close(&mut self, slot: usize, end: Option<End>) {
-        self.write(slot, |_| Step::Close(end));
+        let (batch, message) = self.next(slot, Kind::Close(end));
+        batch.messages.push(message);
     }
 }
 
