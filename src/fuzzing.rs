@@ -11,8 +11,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use smallvec::SmallVec;
 
-use crate::capture::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Handler};
-use crate::capture::{Segment, Stamp, Streams, TcpFlags};
+use crate::capture::{
+    CaptureReader, Chunk, Comment, Direction, End, Endpoint, FlowInfo, Gap, Handler, LayerOptions, Layers,
+    LinkType, NotTcp, Packet, Packets, Segment, Stamp, Streams, TcpFlags,
+};
 use crate::kms::{
     Check, EncryptedRequest, EncryptedResponse, Epid, HostIdentity, Moment, Ndr, Policy, Refusal, Reply,
     RequestBody, RequestChecks, RequestMessage, RequestStub, Responder, ResponseBody, ResponseChecks,
@@ -32,8 +34,11 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("capture", capture),
     ("epid", epid),
+    ("file", file),
     ("framer", framer),
+    ("layers", layers),
     ("pdu", pdu),
+    ("reassembly", reassembly),
     ("request_message", request_message),
     ("request_stub", request_stub),
     ("respond", respond),
@@ -555,6 +560,169 @@ impl Read for Slow<'_> {
     }
 }
 
+/// Holds that a file of any bytes is read to an end, that it does not matter in which pieces it comes, that packets are
+/// numbered upwards and lie within the file, and that every complaint says where.
+pub fn file(data: &[u8]) {
+    let read = |reader: &mut dyn Read| {
+        let mut told = Digest::default();
+        let mut packets = 0u64;
+        let mut bytes = 0u64;
+        let mut frame = 0;
+        let mut capture = match CaptureReader::new(reader) {
+            Ok(capture) => capture,
+            Err(error) => {
+                told.take(&error.to_string());
+                return (told.0.finish(), packets, bytes);
+            }
+        };
+        let mut complaints = 0;
+        loop {
+            match capture.advance() {
+                Ok(true) => {
+                    let packet = Packets::packet(&capture);
+                    assert!(packet.frame > frame, "frame {} behind {frame}", packet.frame);
+                    frame = packet.frame;
+                    packets += 1;
+                    bytes += packet.data.len() as u64;
+                    told.take(&packet);
+                }
+                Ok(false) => break,
+                Err(error) => {
+                    complaints += 1;
+                    assert!(complaints <= data.len(), "more complaints than bytes");
+                    let text = error.to_string();
+                    assert!(text.contains("file offset"), "{text}");
+                    told.take(&text);
+                }
+            }
+            for comment in capture.take_comments() {
+                assert!(comment.text.len() <= 3 * Comment::MOST_BYTES);
+                told.take(&comment);
+            }
+        }
+        assert!(capture.offset() <= data.len() as u64);
+        (told.0.finish(), packets, bytes)
+    };
+    let whole = read(&mut &*data);
+    assert!(whole.2 <= data.len() as u64, "{} bytes of packets in a file of {}", whole.2, data.len());
+    assert_eq!(whole, read(&mut Slow { left: data, step: 1 + data.len() / 13 }));
+}
+
+/// Holds that a packet of any bytes on any link layer holds a segment that lies within it, or says why not; that what is
+/// cut off it takes nothing else with it; and that verifying checksums only ever takes segments away.
+///
+/// Two bytes of link type, then packets, each behind two bytes of length and one that says how much of it was cut.
+pub fn layers(data: &[u8]) {
+    let Some((link, mut rest)) = data.split_first_chunk() else { return };
+    let link = LinkType(u16::from_le_bytes(*link));
+    let mut layers = Layers::default();
+    let mut frame = 0;
+    while let Some((head, behind)) = rest.split_first_chunk::<3>() {
+        let length = usize::from(u16::from_le_bytes([head[0], head[1]])).min(behind.len());
+        let (data, behind) = behind.split_at(length);
+        rest = behind;
+        frame += 1;
+        let captured = &data[..data.len() - data.len() * usize::from(head[2] & 7) / 16];
+        let original_length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let packet = Packet { frame, time: Some(0), link, data: captured, original_length };
+        let found = layers.segment(&packet).map(|segment| {
+            let payload = segment.payload.len();
+            assert!(payload <= 65_535 + 64 && payload as u64 <= u64::from(segment.payload_length));
+            (segment.source, segment.sequence, segment.payload.to_vec())
+        });
+        if let Err(NotTcp::UnknownLink(unknown)) = &found {
+            assert_eq!(*unknown, link);
+        }
+        // Without fragments from before, who verifies finds the same or less.
+        let first = |checksums| {
+            let mut alone = Layers::new(LayerOptions { checksums });
+            alone.segment(&packet).map(|segment| (segment.source, segment.sequence, segment.payload.to_vec()))
+        };
+        if let Ok(verified) = first(true) {
+            assert_eq!(Ok(verified), first(false));
+        }
+        for conflict in layers.take_fragment_conflicts() {
+            assert!(conflict.frame <= frame);
+        }
+        // The same packet on its own, cut anywhere, still lies within itself.
+        let mut alone = Layers::default();
+        let cut = captured.len() * usize::from(head[2] >> 3) / 32;
+        let packet = Packet { data: &captured[..cut], ..packet };
+        if let Ok(segment) = alone.segment(&packet) {
+            assert!(segment.payload.len() <= cut);
+        }
+    }
+    let (pending, _) = layers.incomplete_datagrams();
+    assert!(pending <= 4096);
+}
+
+/// Holds that a conversation gives the same bytes in the same turns, whether its segments come whole and in order, or
+/// split, repeated and in another order.
+///
+/// Up to six turns: 16 bytes say how long each is and where it is split, 24 in which order the pieces come.
+pub fn reassembly(data: &[u8]) {
+    const TURNS: usize = 6;
+    const PIECES: usize = 24;
+    let at = |i: usize| data.get(i).copied().unwrap_or(0);
+    let mut whole = Vec::new();
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut next = [0u64; 2];
+    for turn in 0..TURNS {
+        let direction = if turn % 2 == 0 { Direction::ToServer } else { Direction::ToClient };
+        let (own, other) = (direction as usize, direction.opposite() as usize);
+        let length = u64::from(at(turn));
+        let (begin, end) = (next[own], next[own] + length);
+        let acknowledges = next[other];
+        next[own] = end;
+        whole.push(Piece { direction, begin, end, acknowledges });
+        // Up to three pieces, which may overlap, and of which one may come twice.
+        let split = |i: usize| begin + u64::from(at(TURNS + i)) % (length + 1);
+        let (first, second) = (split(turn), split(turn + 1));
+        let overlap = u64::from(at(15) & 3);
+        for (from, to) in [(begin, first), (first.saturating_sub(overlap).max(begin), end), (begin, second)] {
+            pieces.push(Piece { direction, begin: from, end: to.min(end), acknowledges });
+        }
+    }
+    pieces.truncate(PIECES);
+    let mut order: Vec<usize> = (0..pieces.len()).collect();
+    order.sort_by_key(|&i| (at(16 + i), i));
+    let shuffled: Vec<Piece> = order.into_iter().map(|i| pieces[i]).collect();
+    assert_eq!(turns(&whole), turns(&shuffled));
+}
+
+/// A segment of [`reassembly`].
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    direction: Direction,
+    begin: u64,
+    end: u64,
+    acknowledges: u64,
+}
+
+/// How many bytes each side says before it is the other's turn.
+fn turns(pieces: &[Piece]) -> Vec<(usize, u64)> {
+    let syn = TcpFlags { syn: true, ..TcpFlags::default() };
+    let mut streams = Streams::new(Tiles::default(), &[1688]);
+    push(&mut streams, 0, Direction::ToServer, 0, &[], syn);
+    push(&mut streams, 1, Direction::ToClient, 0, &[], TcpFlags { ack: true, ..syn });
+    for (frame, piece) in (2..).zip(pieces) {
+        let payload: Vec<u8> = (piece.begin..piece.end).map(|at| byte_at(piece.direction, at)).collect();
+        let ack = TcpFlags { ack: true, ..TcpFlags::default() };
+        push_acknowledging(
+            &mut streams,
+            frame,
+            piece.direction,
+            piece.begin,
+            Some(piece.acknowledges),
+            &payload,
+            ack,
+        );
+    }
+    let tiles = streams.finish();
+    assert_eq!(tiles.gaps, 0, "nothing is missing");
+    tiles.turns
+}
+
 /// Holds that the segments of one connection, in whatever order, overlapping or missing, are handed on as one
 /// sequence of bytes and gaps without a seam, with the right bytes; and without a gap, all of them.
 ///
@@ -628,6 +796,20 @@ fn push(
     payload: &[u8],
     flags: TcpFlags,
 ) {
+    push_acknowledging(streams, frame, direction, start, None, payload, flags);
+}
+
+/// As [`push`], with what the segment acknowledges of the other direction.
+#[allow(clippy::too_many_arguments)]
+fn push_acknowledging(
+    streams: &mut Streams<Tiles>,
+    frame: u64,
+    direction: Direction,
+    start: u64,
+    acknowledges: Option<u64>,
+    payload: &[u8],
+    flags: TcpFlags,
+) {
     const BASE: u32 = u32::MAX - 1000;
     let endpoint = |port| Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
     let (source, destination) = match direction {
@@ -639,7 +821,9 @@ fn push(
         source,
         destination,
         sequence: BASE.wrapping_add(start).wrapping_sub(u32::from(flags.syn)),
-        acknowledgment: BASE.wrapping_add(start / 2),
+        acknowledgment: BASE.wrapping_add(
+            acknowledges.map_or(start / 2, |offset| u32::try_from(offset).expect("streams are short here")),
+        ),
         flags,
         payload,
         payload_length: u32::try_from(payload.len()).expect("segments are short"),
@@ -653,6 +837,8 @@ struct Tiles {
     at: [u64; 2],
     gaps: u64,
     is_closed: bool,
+    /// Bytes of each side before it is the other's turn.
+    turns: Vec<(usize, u64)>,
 }
 
 impl Handler for Tiles {
@@ -667,7 +853,12 @@ impl Handler for Tiles {
         for (at, &byte) in (chunk.offset..).zip(chunk.bytes) {
             assert_eq!(byte, byte_at(direction, at), "another byte at {at}");
         }
-        self.at[direction as usize] += chunk.bytes.len() as u64;
+        let length = chunk.bytes.len() as u64;
+        self.at[direction as usize] += length;
+        match self.turns.last_mut() {
+            Some((side, bytes)) if *side == direction as usize => *bytes += length,
+            _ => self.turns.push((direction as usize, length)),
+        }
     }
 
     fn gap(&mut self, _: &FlowInfo, (): &mut (), direction: Direction, gap: Gap) {

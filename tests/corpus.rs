@@ -6,6 +6,9 @@
 
 mod support;
 
+#[path = "../src/capture/layers/samples.rs"]
+mod samples;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -178,6 +181,22 @@ const SEGMENTS: [&str; 17] = [
     "vlmcs_vlmcsd_v6_default.pcap",
 ];
 
+/// Captures that are seeds of `file`.
+const FILES: [&str; 12] = [
+    "fmt_bigendian.pcap",
+    "fmt_empty.pcap",
+    "fmt_ng_two_sections.pcapng",
+    "fmt_truncated_in_record.pcap",
+    "link_null0.pcap",
+    "net_refused.pcap",
+    "vlmcs_vlmcsd_any_sll.pcap",
+    "vlmcs_vlmcsd_any_sll2.pcap",
+    "vlmcs_vlmcsd_dualstack_pcapng.pcapng",
+    "vlmcs_vlmcsd_snaplen96.pcap",
+    "vlmcs_vlmcsd_v4_pcapng.pcapng",
+    "vlmcs_vlmcsd_v4_plain.pcap",
+];
+
 /// Captures that are seeds themselves: every container, link layer and TCP pathology once, the smallest there is.
 const CAPTURES: [&str; 26] = [
     "fmt_bigendian.pcap",
@@ -299,7 +318,75 @@ fn seeds() -> Seeds {
     for name in CAPTURES {
         cut.put("capture", name, fs::read(support::folder().join(name)).unwrap());
     }
+    for name in FILES {
+        cut.put("file", name, fs::read(support::folder().join(name)).unwrap());
+    }
+    for (name, bytes) in damaged() {
+        cut.put("file", name, bytes);
+    }
+    cut.packets();
+    for (name, plan) in conversations() {
+        cut.put("reassembly", name, plan);
+    }
     cut.seeds
+}
+
+/// Files with one kind of damage each.
+fn damaged() -> Vec<(&'static str, Vec<u8>)> {
+    let read = |name: &str| fs::read(support::folder().join(name)).unwrap();
+    let pcap = read("vlmcs_vlmcsd_v4_plain.pcap");
+    let second = 24 + support::records(&pcap)[0].len();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut damaged = pcap.clone();
+        damaged[at..at + bytes.len()].copy_from_slice(bytes);
+        damaged
+    };
+    let pcapng = read("vlmcs_vlmcsd_v6_pcapng.pcapng");
+    let blocks: Vec<usize> = std::iter::successors(Some(0), |&at| {
+        Some(at + support::u32_at(&pcapng, at + 4)).filter(|&next| next < pcapng.len())
+    })
+    .collect();
+    let mut trailing = pcapng.clone();
+    trailing[blocks[4] - 4] ^= 0x40;
+    let mut leading = pcapng.clone();
+    leading[blocks[3] + 4..blocks[3] + 8].fill(0xff);
+    vec![
+        ("damaged_length_of_4_gb", with(second + 8, &[0xff; 4])),
+        ("damaged_length_too_large", with(second + 8, &1000u32.to_le_bytes())),
+        ("damaged_length_too_small", with(second + 8, &3u32.to_le_bytes())),
+        ("damaged_header", with(second, &[0xa5; 16])),
+        ("inserted_bytes", [&pcap[..second], &[0x77; 7], &pcap[second..]].concat()),
+        ("removed_bytes", [&pcap[..second], &pcap[second + 9..]].concat()),
+        ("damaged_trailing_length", trailing),
+        ("damaged_leading_length", leading),
+    ]
+}
+
+/// Plans of `reassembly`: lengths of the turns, splits, and the order of the pieces.
+fn conversations() -> Vec<(&'static str, Vec<u8>)> {
+    const LENGTHS: [u8; 6] = [72, 60, 252, 220, 140, 108];
+    let plan = |lengths: [u8; 6], split: fn(u8) -> u8, order: fn(u8) -> u8| {
+        let splits = (0..10).map(split);
+        lengths.into_iter().chain(splits).chain((0..24).map(order)).collect::<Vec<u8>>()
+    };
+    vec![
+        ("in_order", plan(LENGTHS, |_| 0, |i| i)),
+        ("backwards", plan(LENGTHS, |_| 0, |i| 24 - i)),
+        ("split_in_the_middle", plan(LENGTHS, |_| 30, |i| i)),
+        ("split_backwards", plan(LENGTHS, |_| 30, |i| 24 - i)),
+        ("odd_ones_first", plan(LENGTHS, |i| 7 * i, |i| i % 2)),
+        ("even_ones_first", plan(LENGTHS, |i| 7 * i, |i| 1 - i % 2)),
+        ("by_threes", plan(LENGTHS, |i| 11 * i, |i| i % 3)),
+        ("overlapping", plan(LENGTHS, |i| 255 - i, |i| i ^ 5)),
+        ("overlapping_by_three", plan(LENGTHS, |_| 3, |i| i ^ 3)),
+        ("one_byte_turns", plan([1; 6], |_| 1, |i| 24 - i)),
+        ("empty_turns", plan([0; 6], |_| 0, |i| i)),
+        ("empty_questions", plan([0, 9, 0, 9, 0, 9], |_| 4, |i| i ^ 7)),
+        ("empty_answers", plan([9, 0, 9, 0, 9, 0], |_| 4, |i| i ^ 7)),
+        ("longest_turns", plan([255; 6], |_| 128, |i| i.wrapping_mul(37))),
+        ("one_turn", plan([255, 0, 0, 0, 0, 0], |i| 60 * (i % 4), |i| i.wrapping_mul(91))),
+        ("uneven_turns", plan([1, 255, 2, 254, 3, 253], |i| 40 * (i % 6), |i| i.wrapping_mul(53))),
+    ]
 }
 
 #[derive(Default)]
@@ -313,6 +400,35 @@ impl Cut {
     fn put(&mut self, target: &'static str, name: &str, bytes: Vec<u8>) {
         let replaced = self.seeds.insert((target, name.to_owned()), bytes);
         assert!(replaced.is_none(), "{target}/{name} twice");
+    }
+
+    /// Seeds of `layers`: a request in every encapsulation, and the packets of captures with fragments and tunnels.
+    fn packets(&mut self) {
+        const REQUEST: u64 = 10;
+        let mut request = Vec::new();
+        packets("vlmcs_vlmcsd_v6_default.pcap", |_, packet, stamp| {
+            if stamp.frame == REQUEST {
+                request = packet.data[14..].to_vec();
+            }
+        });
+        for sample in samples::ENCAPSULATIONS {
+            let packet = (sample.wrap)(&request);
+            self.put("layers", sample.name, [&sample.link.to_le_bytes()[..], &with_length(&packet)].concat());
+        }
+        for name in
+            ["ip_fragments.pcap", "tun_gre.pcap", "vlmcs_vlmcsd_snaplen96.pcap", "vlmcs_vlmcsd_v6_ipv6.pcap"]
+        {
+            let mut seed = Vec::new();
+            packets(name, |_, packet, stamp| {
+                if seed.is_empty() {
+                    seed.extend(packet.link.0.to_le_bytes());
+                }
+                if stamp.frame <= 12 {
+                    seed.extend(with_length(packet.data));
+                }
+            });
+            self.put("layers", name, seed);
+        }
     }
 
     /// Takes a seed if it is the first of its kind; further ones of a name are numbered.
@@ -505,6 +621,12 @@ fn joined(request: &RequestMessage, response: &ResponseMessage) -> Vec<u8> {
     let request = request.encode();
     let length = u16::try_from(request.len()).unwrap();
     [&length.to_le_bytes()[..], &request, &response.encode()].concat()
+}
+
+/// A packet as `layers` reads it, with nothing cut off.
+fn with_length(packet: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(packet.len()).unwrap();
+    [&length.to_le_bytes()[..], &[0], packet].concat()
 }
 
 /// A stream as `framer` reads it: in pieces of a third, and a byte on its own.

@@ -173,9 +173,10 @@ impl Reassembly {
         }
     }
 
-    /// True where what a segment acknowledges was handed on. One byte more can be a FIN's number.
+    /// True where what a segment acknowledges was handed on. Behind a FIN, one more than that is acknowledged.
     fn is_met(&self, direction: Direction, needs: u64) -> bool {
-        needs <= self.halves[direction.opposite() as usize].next + 1
+        let other = &self.halves[direction.opposite() as usize];
+        needs <= other.next || (needs == other.next + 1 && other.fin == Some(other.next))
     }
 
     fn payload(
@@ -288,7 +289,9 @@ impl Reassembly {
         }
         let Some(hole) = self.first_hole() else { return };
         let half = &mut self.halves[hole.direction as usize];
-        if hole.to > half.next {
+        // One byte that nothing follows is rather the number of a FIN that was not captured.
+        let is_fin = hole.to == half.next + 1 && half.held.is_empty();
+        if hole.to > half.next && !is_fin {
             let stamp = DIRECTIONS
                 .iter()
                 .filter_map(|&direction| self.halves[direction as usize].held.first_key_value())
@@ -302,7 +305,7 @@ impl Reassembly {
                 sink.gap(hole.direction, Gap { from, to: hole.to, stamp, by_snap_length: false });
             }
         } else {
-            // Two segments that acknowledge each other: no order is right, so neither waits any longer.
+            // Or two segments acknowledge each other: no order is right, so neither waits any longer.
             for half in &mut self.halves {
                 if let Some(mut first) = half.held.first_entry() {
                     first.get_mut().needs = 0;
