@@ -11,6 +11,30 @@ pub(super) enum Kind {
     Kms,
     /// Packets of 1,024 bytes on 1,000 connections to port 443.
     Other,
+    /// A SYN to port 1688 from everywhere, and nothing behind it.
+    HalfOpen,
+    /// First fragments of datagrams, each of another one.
+    Fragments,
+    /// One connection to port 1688 of which every second segment is missing.
+    Gaps,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Kms, Self::Other, Self::HalfOpen, Self::Fragments, Self::Gaps];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Kms => "kms",
+            Self::Other => "other",
+            Self::HalfOpen => "half-open",
+            Self::Fragments => "fragments",
+            Self::Gaps => "gaps",
+        }
+    }
+
+    pub(super) fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// The captures that [`Kind::Kms`] repeats: every version, both syntaxes, four makers of clients and four of hosts.
@@ -42,11 +66,24 @@ const BEGIN: u64 = 1_795_219_200;
 
 /// Writes a capture of at least `length` bytes.
 pub(super) fn build(kind: Kind, length: u64, out: impl Write) -> io::Result<()> {
-    let mut writer = Writer { out: BufWriter::with_capacity(1 << 20, out), packets: 0, written: 0 };
+    build_until(kind, length, u64::MAX, out)
+}
+
+/// Writes a capture of about so many packets.
+pub(super) fn build_packets(kind: Kind, packets: u64, out: impl Write) -> io::Result<()> {
+    build_until(kind, u64::MAX, packets, out)
+}
+
+fn build_until(kind: Kind, length: u64, packets: u64, out: impl Write) -> io::Result<()> {
+    let out = BufWriter::with_capacity(1 << 20, out);
+    let mut writer = Writer { out, packets: 0, written: 0, until: (length, packets) };
     writer.header()?;
     match kind {
-        Kind::Kms => kms(length, &mut writer)?,
-        Kind::Other => other(length, &mut writer)?,
+        Kind::Kms => kms(&mut writer)?,
+        Kind::Other => other(&mut writer)?,
+        Kind::HalfOpen => half_open(&mut writer)?,
+        Kind::Fragments => fragments(&mut writer)?,
+        Kind::Gaps => gaps(&mut writer)?,
     }
     writer.out.flush()
 }
@@ -55,9 +92,15 @@ struct Writer<W: Write> {
     out: BufWriter<W>,
     packets: u64,
     written: u64,
+    /// Bytes and packets that are enough.
+    until: (u64, u64),
 }
 
 impl<W: Write> Writer<W> {
+    fn wants_more(&self) -> bool {
+        self.written < self.until.0 && self.packets < self.until.1
+    }
+
     fn header(&mut self) -> io::Result<()> {
         let words = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1];
         for word in words {
@@ -90,7 +133,7 @@ struct Conversation<'a> {
     client: [u8; 4],
 }
 
-fn kms(length: u64, writer: &mut Writer<impl Write>) -> io::Result<()> {
+fn kms(writer: &mut Writer<impl Write>) -> io::Result<()> {
     let sources: Vec<Vec<Vec<u8>>> = SOURCES.iter().map(|name| packets(name)).collect();
     let mut sources = sources.iter().cycle();
     let mut clients = (0u32..).map(|number| {
@@ -114,7 +157,7 @@ fn kms(length: u64, writer: &mut Writer<impl Write>) -> io::Result<()> {
             conversation.next += 1;
             if conversation.next < conversation.packets.len() {
                 at += 1;
-            } else if writer.written < length {
+            } else if writer.wants_more() {
                 talking[at] = begin();
                 at += 1;
             } else {
@@ -175,7 +218,7 @@ fn internet_checksum(begin: u64, bytes: &[u8]) -> u16 {
     !u16::try_from(total).expect("it was folded")
 }
 
-fn other(length: u64, writer: &mut Writer<impl Write>) -> io::Result<()> {
+fn other(writer: &mut Writer<impl Write>) -> io::Result<()> {
     const CONNECTIONS: usize = 1000;
     const HEAD: usize = 14 + 20 + 20;
     let mut payload = vec![0; 1024 - HEAD];
@@ -186,7 +229,7 @@ fn other(length: u64, writer: &mut Writer<impl Write>) -> io::Result<()> {
     }
     payload[..5].copy_from_slice(&[0x17, 3, 3, 3, 0xc0]); // TLS application data
     let mut sequences = vec![0u32; CONNECTIONS];
-    while writer.written < length {
+    while writer.wants_more() {
         for (number, sequence) in sequences.iter_mut().enumerate() {
             let is_first = *sequence == 0;
             let data = if is_first { &[][..] } else { &payload[..] };
@@ -206,6 +249,72 @@ fn other(length: u64, writer: &mut Writer<impl Write>) -> io::Result<()> {
             writer.packet([&head, data])?;
             *sequence = sequence.wrapping_add(if is_first { 1 } else { u32::from(total) - 40 });
         }
+    }
+    Ok(())
+}
+
+/// Ethernet, IPv4 and the payload, with a header checksum that is right.
+fn ipv4(source: [u8; 4], identification: u16, place: u16, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0; 14 + 20];
+    packet[12] = 8;
+    packet[14] = 0x45;
+    let total = u16::try_from(20 + payload.len()).expect("packets are short");
+    packet[16..18].copy_from_slice(&total.to_be_bytes());
+    packet[18..20].copy_from_slice(&identification.to_be_bytes());
+    packet[20..22].copy_from_slice(&place.to_be_bytes());
+    (packet[22], packet[23]) = (64, protocol);
+    packet[26..30].copy_from_slice(&source);
+    packet[30..34].copy_from_slice(&[192, 0, 2, 1]);
+    let checksum = internet_checksum(0, &packet[14..34]);
+    packet[24..26].copy_from_slice(&checksum.to_be_bytes());
+    packet.extend_from_slice(payload);
+    packet
+}
+
+/// A TCP header to port 1688 and payload.
+fn tcp(port: u16, sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut segment = [port.to_be_bytes(), 1688u16.to_be_bytes()].concat();
+    segment.extend(sequence.to_be_bytes());
+    segment.extend([0, 0, 0, 0, 0x50, flags, 0x20, 0, 0, 0, 0, 0]);
+    segment.extend_from_slice(payload);
+    segment
+}
+
+fn half_open(writer: &mut Writer<impl Write>) -> io::Result<()> {
+    for number in 0u32.. {
+        if !writer.wants_more() {
+            break;
+        }
+        let [_, a, b, c] = number.to_be_bytes();
+        let syn = tcp(40_000, number, 0x02, &[]);
+        writer.packet([&ipv4([10, a, b, c], 0, 0, 6, &syn), &[]])?;
+    }
+    Ok(())
+}
+
+fn fragments(writer: &mut Writer<impl Write>) -> io::Result<()> {
+    let payload = [0x55; 1400];
+    for number in 0u32.. {
+        if !writer.wants_more() {
+            break;
+        }
+        let [_, _, a, b] = (number >> 16).to_be_bytes();
+        let [low, high, ..] = number.to_le_bytes();
+        let identification = u16::from_le_bytes([low, high]);
+        writer.packet([&ipv4([10, 0, a, b], identification, 0x2000, 6, &payload), &[]])?;
+    }
+    Ok(())
+}
+
+fn gaps(writer: &mut Writer<impl Write>) -> io::Result<()> {
+    let payload = [5; 100];
+    for number in 0u32.. {
+        if !writer.wants_more() {
+            break;
+        }
+        let flags = if number == 0 { 0x02 } else { 0x18 };
+        let segment = tcp(40_000, number.wrapping_mul(200), flags, if number == 0 { &[] } else { &payload });
+        writer.packet([&ipv4([10, 0, 0, 1], 0, 0, 6, &segment), &[]])?;
     }
     Ok(())
 }
