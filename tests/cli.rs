@@ -240,3 +240,154 @@ fn explain_reads_values_from_standard_input_and_says_which_it_does_not_know() {
     assert!(out.starts_with("HRESULT 0xC004F042"));
     assert_eq!(err, "volact: \"nothing of the kind\" is nothing known here\n");
 }
+
+#[test]
+fn a_filter_shows_the_exchanges_it_is_true_of_and_nothing_else_but_totals() {
+    let (code, out, _) = run(&["decode", V6, "--filter", "call_id == 3"]);
+    assert_eq!(code, 0);
+    assert_eq!(out.matches("\n  asks ").count(), 1, "{out}");
+    assert!(out.contains(" call 3 ") && out.contains("3 exchanges: 3 answered"), "{out}");
+    let (_, out, _) = run(&["decode", V6, "--filter", "outcome == refused", "--format", "jsonl"]);
+    let kinds: Vec<&str> = out.lines().filter_map(|line| line.split('"').nth(3)).collect();
+    assert_eq!(kinds, ["file", "summary"]);
+}
+
+#[test]
+fn a_filter_that_is_wrong_is_wrong_usage_with_its_place() {
+    let (code, out, err) = run(&["decode", V6, "--filter", "outcme == refused"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    let lines: Vec<&str> = err.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "volact: --filter: at column 1: unknown field \"outcme\"; did you mean \"outcome\"?",
+            "outcme == refused",
+            "^^^^^^"
+        ]
+    );
+    let (code, out, _) = run(&["decode", "--filter", "help"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("  client ") && out.contains("service_time"), "{out}");
+    assert_eq!(run(&["decode", "--filter", "outcome == refused"]).0, 2, "no FILE");
+}
+
+#[test]
+fn statistics_stand_in_place_of_the_exchanges_and_count_the_same_ones() {
+    let (code, out, _) = run(&["decode", V6, "--stats", "--filter", "call_id < 4"]);
+    assert_eq!(code, 0);
+    assert!(!out.contains("  asks "), "{out}");
+    assert!(out.contains("\n  2         2 "), "{out}");
+    let (_, json, _) = run(&["decode", V6, "--stats", "--format", "jsonl"]);
+    assert!(json.contains("\"by\":\"client\",\"client\":\"127.0.0.1\",\"exchanges\":3"), "{json}");
+}
+
+#[test]
+fn the_output_is_the_same_on_any_number_of_threads() {
+    for more in [&[][..], &["--stats"], &["-v"], &["--format", "jsonl"], &["-q"]] {
+        let with = |threads| run(&[&["decode", "captures", "--threads", threads], more].concat());
+        let one = with("1");
+        assert_eq!(with("2"), one, "{more:?}");
+        assert_eq!(with("8"), one, "{more:?}");
+    }
+}
+
+#[test]
+fn quiet_leaves_totals_and_complaints() {
+    let (code, out, _) = run(&["decode", "-q", "captures/tcp_gap.pcap"]);
+    assert_eq!(code, 0);
+    let lines: Vec<&str> = out.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    assert!(lines[1].starts_with("! frame 9, stream 0 s2c offset 108: gap"), "{out}");
+}
+
+/// A file below the target folder, with some packets of [`V6`], each of which is moved by so many seconds.
+fn part(name: &str, frames: std::ops::Range<usize>, seconds: u32) -> String {
+    let whole = std::fs::read(V6).unwrap();
+    let mut bytes = whole[..24].to_vec();
+    for record in &support::records(&whole)[frames] {
+        let moved = u32::try_from(support::u32_at(record, 0)).unwrap() + seconds;
+        bytes.extend(moved.to_le_bytes());
+        bytes.extend(&record[4..]);
+    }
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn rotated_captures_read_as_one_give_the_connections_that_go_on_from_one_to_the_next() {
+    let parts =
+        [part("rotated.pcap1", 7..12, 0), part("rotated.pcap0", 0..7, 0), part("rotated.pcap2", 12..18, 0)];
+    let files: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let (code, out, err) = run(&[&["decode", "--merge"], &files[..]].concat());
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out.lines().next().unwrap(), format!("== merged  {}", files.join(", ")));
+    let whole = run(&["decode", V6]).1;
+    let behind = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+    assert_eq!(behind(&out), behind(&whole));
+    // A file that is not there is one complaint, and the others are read.
+    let (code, out, err) = run(&["decode", "--merge", files[0], "no/such/file", files[1], files[2]]);
+    assert_eq!(code, 3);
+    assert!(err.starts_with("volact: no/such/file: cannot be opened: "), "{err}");
+    assert!(out.contains("3 exchanges: 3 answered"), "{out}");
+}
+
+#[test]
+fn a_time_window_leaves_out_what_is_before_and_behind_it() {
+    let early = part("early.pcap", 0..18, 0);
+    let late = part("late.pcap", 0..18, 3600);
+    let with = |window: &[&str]| {
+        let (code, out, _) = run(&[&["decode", "--merge", "-q", &early, &late], window].concat());
+        assert_eq!(code, 0);
+        let packets = out.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        packets.parse::<u32>().unwrap()
+    };
+    assert_eq!(with(&[]), 36);
+    assert_eq!(with(&["--from", "+30m"]), 18);
+    assert_eq!(with(&["--to", "+30m"]), 18);
+    assert_eq!(with(&["--from", "2026-11-21T21:00:00Z", "--to", "2026-11-21T22:00:00Z"]), 18);
+    assert_eq!(with(&["--to", "2026-11-21"]), 0);
+    let (code, _, err) = run(&["decode", V6, "--from", "yesterday"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("expected a date"), "{err}");
+}
+
+#[test]
+fn checksums_are_verified_on_request_only() {
+    let mut bytes = std::fs::read(V6).unwrap();
+    let second = 24 + support::records(&bytes)[0].len();
+    let checksum = second + 16 + 14 + 10;
+    bytes[checksum] ^= 0xff;
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("summed.pcap");
+    std::fs::write(&path, bytes).unwrap();
+    let path = path.display().to_string();
+    assert!(!run(&["decode", &path]).1.contains("checksum"));
+    let (code, out, _) = run(&["decode", "--checksums", &path]);
+    assert_eq!(code, 0);
+    assert!(out.contains("! frame 2: IPv4 checksum 0x"), "{out}");
+    assert!(out.contains("; 1 packet with a wrong checksum"), "{out}");
+    // What the captures' machines left to the network card is no mistake.
+    assert!(!run(&["decode", "--checksums", V6]).1.contains("checksum"));
+}
+
+#[test]
+fn zstd_and_lz4_are_read_as_gzip_is() {
+    use std::io::Read as _;
+    let plain = std::fs::read(V6).unwrap();
+    let mut zstd = Vec::new();
+    let mut encoder = ruzstd::encoding::FrameCompressor::new(ruzstd::encoding::CompressionLevel::Fastest);
+    encoder.set_source(&plain[..]);
+    encoder.set_drain(&mut zstd);
+    encoder.compress();
+    let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    lz4.write_all(&plain).unwrap();
+    let lz4 = lz4.finish().unwrap();
+    let mut gzip = Vec::new();
+    flate2::read::GzEncoder::new(&plain[..], flate2::Compression::fast()).read_to_end(&mut gzip).unwrap();
+    let expected = run(&["decode", V6]).1.replace(V6, "-");
+    for packed in [gzip, zstd, lz4] {
+        let (code, out, err) = run_with_input(&["decode", "-"], &packed);
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!(out, expected);
+    }
+}

@@ -106,7 +106,7 @@ fn filter(arguments: &Arguments) -> Result<Option<Filter>, u8> {
             Err(FINE)
         }
         Some(text) => Filter::parse(text).map(Some).map_err(|error| {
-            complain(format_args!("--filter: {error}\n{}", error.caret()));
+            complain(format_args!("--filter: {error}\n{}", error.caret().trim_end()));
             USAGE
         }),
     }

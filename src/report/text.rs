@@ -413,26 +413,26 @@ impl TextReport {
             write!(self.page, "{bad}; {} with a failed check{end}", summary.failed_checks)?;
         }
         let left = [
-            (summary.other_connections, "other TCP connections"),
-            (summary.other_protocols, "packets of other protocols"),
-            (summary.not_ip, "packets without IP"),
-            (summary.cut_headers, "packets cut inside a header"),
-            (summary.bad_headers, "packets with a header that cannot be"),
-            (summary.bad_checksums, "packets with a wrong checksum"),
-            (summary.incomplete_datagrams, "IP datagrams not whole"),
-            (summary.conflicting_fragments, "IP fragments that contradict another"),
-            (summary.oversized_fragments, "IP fragments beyond a datagram's length"),
-            (summary.late_bytes, "bytes behind a connection's end"),
-            (summary.evicted_connections, "connections given up"),
+            (summary.other_connections, "other TCP connection", ""),
+            (summary.other_protocols, "packet", " of other protocols"),
+            (summary.not_ip, "packet", " without IP"),
+            (summary.cut_headers, "packet", " cut inside a header"),
+            (summary.bad_headers, "packet", " with a header that cannot be"),
+            (summary.bad_checksums, "packet", " with a wrong checksum"),
+            (summary.incomplete_datagrams, "IP datagram", " not whole"),
+            (summary.conflicting_fragments, "IP fragment", " contradicting another"),
+            (summary.oversized_fragments, "IP fragment", " beyond a datagram's length"),
+            (summary.late_bytes, "byte", " behind a connection's end"),
+            (summary.evicted_connections, "connection", " given up"),
         ];
-        for (count, name) in left {
+        for (count, noun, more) in left {
             if count > 0 {
-                write!(self.page, "{odd}; {count} {name}{end}")?;
+                write!(self.page, "{odd}; {}{more}{end}", counted(count, noun))?;
             }
         }
         for (link, count) in &summary.unknown_links {
             let link = crate::capture::LinkType(*link);
-            write!(self.page, "{odd}; {count} packets of link type {link}{end}")?;
+            write!(self.page, "{odd}; {} of link type {link}{end}", counted(*count, "packet"))?;
         }
         writeln!(self.page)?;
         writeln!(self.page)
