@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 
 use volact::kms::{RequestMessage, RequestStub, ResponseMessage, ResponseStub};
-use volact::rpc::Pdu;
+use volact::rpc::{Framed, Framer, Header, Pdu};
 use volact::trace::{Answer, Exchange, NoticeKind};
 use volact::wire::Endianness;
 
@@ -132,4 +132,64 @@ fn every_stub_and_message_of_every_capture_is_written_back_byte_for_byte() {
         }
     }
     assert!(requests > 500 && responses > 400, "{requests} requests, {responses} responses");
+}
+
+/// A direction of a connection: its bytes, and where its PDUs begin.
+#[derive(Default)]
+struct Direction {
+    bytes: Vec<u8>,
+    begins: Vec<u64>,
+}
+
+#[test]
+fn a_stream_that_was_begun_anywhere_is_synchronised_at_a_pdu_and_nowhere_else() {
+    let mut starts = 0u64;
+    for name in support::names() {
+        // The hand-made cases hold bytes that are no PDU on purpose.
+        if name.starts_with("raw_edge") {
+            continue;
+        }
+        let decoded = support::decode(&name);
+        if decoded.has_gaps {
+            continue;
+        }
+        let mut directions = std::collections::BTreeMap::<(u64, &str), Direction>::new();
+        for pdu in decoded.pdus.iter().filter(|pdu| pdu.fields.contains_key("ptype")) {
+            let direction = directions.entry((pdu.stream, pdu.direction)).or_default();
+            if direction.bytes.len() as u64 == pdu.offset {
+                direction.begins.push(pdu.offset);
+                direction.bytes.extend_from_slice(&pdu.bytes);
+            }
+        }
+        for ((stream, side), Direction { bytes, begins }) in directions {
+            for start in 0..bytes.len() {
+                starts += 1;
+                let mut found = Vec::new();
+                let mut framer = Framer::mid_stream();
+                let mut out = |framed: Framed<'_, ()>| {
+                    if let Framed::Pdu { offset, .. } = framed {
+                        found.push(start as u64 + offset);
+                    }
+                };
+                framer.push(0, &bytes[start..], (), &mut out);
+                framer.finish(&mut out);
+                let expected: Vec<u64> =
+                    begins.iter().copied().filter(|&begin| begin >= start as u64).collect();
+                assert_eq!(found, expected, "{name}, stream {stream} {side} from {start}");
+            }
+        }
+    }
+    assert!(starts > 100_000, "{starts}");
+}
+
+#[test]
+fn random_bytes_hold_no_header_that_can_be_believed() {
+    let mut state = 1u64;
+    let mut bytes = Vec::with_capacity(4 << 20);
+    while bytes.len() < 4 << 20 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend((state >> 16).to_le_bytes());
+    }
+    let plausible = bytes.windows(16).filter(|window| Header::parse(window).is_ok_and(|h| h.is_plausible()));
+    assert_eq!(plausible.count(), 0);
 }

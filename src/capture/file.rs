@@ -110,7 +110,7 @@ impl<R: Read> CaptureReader<R> {
         let mut window = Window::new(reader);
         let got = window.fill(FILE_HEADER);
         let head = &window.bytes()[..got.min(FILE_HEADER)];
-        let truncated = |needed: usize| CaptureError::Truncated {
+        let truncated = |needed: usize, got: usize| CaptureError::Truncated {
             what: "pcap header",
             offset: 0,
             frame: 0,
@@ -127,8 +127,9 @@ impl<R: Read> CaptureReader<R> {
             _ if got == 0 => return Err(CaptureError::Empty),
             _ if is_pcapng => Container::PcapNg(Section::default()),
             Some((pcap, length)) => {
-                if window.fill(length) < length {
-                    return Err(truncated(length));
+                let got = window.fill(length);
+                if got < length {
+                    return Err(truncated(length, got));
                 }
                 window.take(length);
                 Container::Pcap(pcap)

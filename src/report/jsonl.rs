@@ -90,7 +90,7 @@ impl Observer for JsonReport {
             About::Packet => ("packet", None),
         };
         self.write("comment", |json| {
-            fields!(json, "about": about, "interface": IfAny(interface), "frame": *frame, "text": *text);
+            fields!(json, "about": about, "interface_index": IfAny(interface), "frame": *frame, "text": *text);
         });
     }
 
