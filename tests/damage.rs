@@ -512,3 +512,32 @@ fn what_waits_for_more_is_bounded_over_all_connections_and_what_is_let_go_is_sai
     // 4 MiB are 209 of these, in each of eight shards; those beyond are let go one by one.
     assert_eq!(let_go, 2_000 - 8 * 209, "{:?}", decoded.notices.first());
 }
+
+#[test]
+fn a_capture_of_one_side_only_shows_what_that_side_said() {
+    let whole = read(WHOLE);
+    let one_side = |is_kept: fn(u16) -> bool| {
+        let port = |record: &[u8]| u16::from_be_bytes([record[16 + 34], record[16 + 35]]);
+        let kept: Vec<&[u8]> = records(&whole).into_iter().filter(|record| is_kept(port(record))).collect();
+        support::decode_bytes(&[&whole[..24], &kept.concat()].concat())
+    };
+    let full = support::decode(WHOLE);
+    let client = one_side(|source| source != 1688);
+    assert_eq!(client.exchanges.len(), 3);
+    for (exchange, full) in client.exchanges.iter().zip(&full.exchanges) {
+        assert_eq!(exchange.outcome(), Outcome::Unanswered);
+        let (request, whole) = (exchange.request.as_ref().unwrap(), full.request.as_ref().unwrap());
+        assert_eq!((&request.bytes, &request.message), (&whole.bytes, &whole.message));
+    }
+    let server = one_side(|source| source == 1688);
+    assert_eq!(server.exchanges.len(), 3);
+    for (exchange, full) in server.exchanges.iter().zip(&full.exchanges) {
+        assert!(exchange.request.is_none());
+        assert_eq!((exchange.call_id, exchange.outcome()), (full.call_id, Outcome::Answered));
+    }
+    // What the other side said is known to be missing only where it was acknowledged.
+    for decoded in [&client, &server] {
+        let kinds: Vec<NoticeKind> = decoded.notices.iter().map(|notice| notice.kind).collect();
+        assert!(kinds.iter().all(|kind| *kind == NoticeKind::StreamGap) && kinds.len() <= 1, "{kinds:?}");
+    }
+}

@@ -4,6 +4,8 @@ mod support;
 
 use std::fs;
 
+use proptest::prelude::*;
+use volact::capture::{CaptureReader, Endpoint, Layers};
 use volact::kms::{RequestMessage, RequestStub, ResponseMessage, ResponseStub};
 use volact::rpc::{Framed, Framer, Header, Pdu};
 use volact::trace::{Answer, Exchange, NoticeKind};
@@ -192,4 +194,135 @@ fn random_bytes_hold_no_header_that_can_be_believed() {
     }
     let plausible = bytes.windows(16).filter(|window| Header::parse(window).is_ok_and(|h| h.is_plausible()));
     assert_eq!(plausible.count(), 0);
+}
+
+/// A connection's segments with data, and the numbers of its two SYNs.
+struct Segments {
+    client: Endpoint,
+    syns: [u32; 2],
+    /// Who sent it, its sequence and acknowledgment numbers, its payload.
+    data: Vec<(bool, u32, u32, Vec<u8>)>,
+}
+
+/// Those of the only connection in a capture.
+fn segments(name: &str) -> Segments {
+    let reader = volact::capture::open(&support::folder().join(name)).unwrap();
+    let mut reader = CaptureReader::new(reader).unwrap();
+    let mut layers = Layers::default();
+    let mut found: Option<Segments> = None;
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let segment = layers.segment(&packet).unwrap();
+        let found = found.get_or_insert_with(|| Segments {
+            client: segment.source,
+            syns: [segment.sequence, 0],
+            data: Vec::new(),
+        });
+        let is_client = segment.source == found.client;
+        if segment.flags.syn && !is_client {
+            found.syns[1] = segment.sequence;
+        }
+        if !segment.payload.is_empty() {
+            let payload = segment.payload.to_vec();
+            found.data.push((is_client, segment.sequence, segment.acknowledgment, payload));
+        }
+    }
+    found.unwrap()
+}
+
+/// A raw IPv4 packet as a pcap record.
+fn record(is_client: bool, sequence: u32, acknowledgment: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let (source, destination) = if is_client { (1u8, 2u8) } else { (2, 1) };
+    let (from, to) = if is_client { (40_000u16, 1688u16) } else { (1688, 40_000) };
+    let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, source, 10, 0, 0, destination];
+    packet[2..4].copy_from_slice(&u16::try_from(40 + payload.len()).unwrap().to_be_bytes());
+    packet.extend([from.to_be_bytes(), to.to_be_bytes()].concat());
+    packet.extend([sequence.to_be_bytes(), acknowledgment.to_be_bytes()].concat());
+    packet.extend([0x50, flags, 1, 0, 0, 0, 0, 0]);
+    packet.extend(payload);
+    let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
+    [[0; 4], [0; 4], length, length].concat().into_iter().chain(packet).collect()
+}
+
+/// What matters of exchanges, whatever the packets were that brought them.
+fn contents(exchanges: &[Exchange]) -> Vec<(u32, String, Vec<u8>, Vec<u8>, String)> {
+    let of = |exchange: &Exchange| {
+        let request = exchange.request.as_ref().map(|request| request.bytes.clone()).unwrap_or_default();
+        let response = match &exchange.answer {
+            Some(Answer::Response(response)) => response.bytes.clone(),
+            _ => Vec::new(),
+        };
+        let outcome = format!("{:?}", exchange.outcome());
+        (exchange.call_id, outcome, request, response, format!("{:?}", exchange.checks))
+    };
+    exchanges.iter().map(of).collect()
+}
+
+const RAW_HEADER: [u8; 24] =
+    [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn however_a_streams_segments_are_permuted_repeated_split_and_cut_anew_the_exchanges_are_the_same(
+        which in 0usize..4,
+        splits in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 12),
+        keys in prop::collection::vec(any::<u32>(), 40),
+        repeated in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        overlap in 0usize..40,
+    ) {
+        let name = [
+            "vlmcs_vlmcsd_v6_default.pcap",
+            "vlmcs_vlmcsd_v5_plain.pcap",
+            "vlmcs_vlmcsd_v4_default.pcap",
+            "impacket_vlmcsd_ndr64.pcap",
+        ][which];
+        let expected = contents(&support::decode(name).exchanges);
+        let Segments { syns, data, .. } = segments(name);
+        let mut pieces = Vec::new();
+        for ((is_client, sequence, acknowledgment, payload), (split, is_split)) in data.iter().zip(&splits) {
+            let at = if *is_split { split.index(payload.len()) } else { 0 };
+            let again = at.saturating_sub(overlap);
+            for part in [0..at, again..payload.len()].into_iter().filter(|part| !part.is_empty()) {
+                let sequence = sequence.wrapping_add(u32::try_from(part.start).unwrap());
+                pieces.push(record(*is_client, sequence, *acknowledgment, 0x18, &payload[part]));
+            }
+        }
+        prop_assert!(data.len() <= splits.len());
+        for index in repeated {
+            pieces.push(pieces[index.index(pieces.len())].clone());
+        }
+        let mut order: Vec<usize> = (0..pieces.len()).collect();
+        order.sort_by_key(|&i| keys[i]);
+        let mut bytes = RAW_HEADER.to_vec();
+        bytes.extend(record(true, syns[0], 0, 0x02, &[]));
+        bytes.extend(record(false, syns[1], syns[0].wrapping_add(1), 0x12, &[]));
+        order.iter().for_each(|&i| bytes.extend(&pieces[i]));
+        let decoded = support::decode_bytes(&bytes);
+        prop_assert_eq!(contents(&decoded.exchanges), expected);
+        prop_assert!(decoded.notices.is_empty(), "{:?}", decoded.notices);
+    }
+
+    #[test]
+    fn a_byte_that_was_changed_on_its_way_changes_the_exchange_it_is_of_and_no_other(
+        frame in 9usize..15,
+        at in any::<prop::sample::Index>(),
+        flip in 1u8..=255,
+    ) {
+        // Requests are the frames 10, 12 and 14 of this capture, responses those behind them.
+        let name = "vlmcs_vlmcsd_v6_default.pcap";
+        let mut bytes = fs::read(support::folder().join(name)).unwrap();
+        let expected = contents(&support::decode(name).exchanges);
+        let begin = 24 + support::records(&bytes)[..frame].iter().map(|record| record.len()).sum::<usize>();
+        let length = support::records(&bytes)[frame].len();
+        // Behind the headers of record, Ethernet, IP, TCP and the PDU: the stub.
+        let stub = begin + 16 + 66 + 24;
+        bytes[stub + at.index(begin + length - stub)] ^= flip;
+        let found = contents(&support::decode_bytes(&bytes).exchanges);
+        prop_assert_eq!(found.len(), 3);
+        let touched = (frame - 9) / 2;
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            prop_assert_eq!(found == expected, i != touched, "exchange {}", i);
+        }
+    }
 }
