@@ -920,6 +920,7 @@ fn progress_is_told_in_bytes_on_disk() {
     }
     let size = packed.len() as u64;
     let progress = Progress::default();
+    progress.expect(&paths[0]);
     let mut reader = CaptureReader::new(open_counted(&paths[0], &progress).unwrap()).unwrap();
     assert_eq!(progress.total(), Some(size));
     assert!(progress.read() > 0);

@@ -6,9 +6,9 @@ use std::fs;
 
 use proptest::prelude::*;
 use volact::capture::{CaptureReader, Endpoint, Layers};
-use volact::kms::{RequestMessage, RequestStub, ResponseMessage, ResponseStub};
+use volact::kms::{RequestMessage, RequestStub, ResponseChecks, ResponseMessage, ResponseStub};
 use volact::rpc::{Framed, Framer, Header, Pdu};
-use volact::trace::{Answer, Exchange, NoticeKind};
+use volact::trace::{Answer, Exchange, NoticeKind, Outcome};
 use volact::wire::Endianness;
 
 /// Cuts a capture at every offset and holds each part against the whole one.
@@ -243,16 +243,26 @@ fn record(is_client: bool, sequence: u32, acknowledgment: u32, flags: u8, payloa
     [[0; 4], [0; 4], length, length].concat().into_iter().chain(packet).collect()
 }
 
-/// What matters of exchanges, whatever the packets were that brought them.
-fn contents(exchanges: &[Exchange]) -> Vec<(u32, String, Vec<u8>, Vec<u8>, String)> {
-    let of = |exchange: &Exchange| {
-        let request = exchange.request.as_ref().map(|request| request.bytes.clone()).unwrap_or_default();
-        let response = match &exchange.answer {
+/// What matters of an exchange, whatever the packets were that brought it.
+#[derive(Debug, PartialEq)]
+struct Content {
+    call_id: u32,
+    outcome: Outcome,
+    request: Vec<u8>,
+    response: Vec<u8>,
+    checks: Option<ResponseChecks>,
+}
+
+fn contents(exchanges: &[Exchange]) -> Vec<Content> {
+    let of = |exchange: &Exchange| Content {
+        call_id: exchange.call_id,
+        outcome: exchange.outcome(),
+        request: exchange.request.as_ref().map(|request| request.bytes.clone()).unwrap_or_default(),
+        response: match &exchange.answer {
             Some(Answer::Response(response)) => response.bytes.clone(),
             _ => Vec::new(),
-        };
-        let outcome = format!("{:?}", exchange.outcome());
-        (exchange.call_id, outcome, request, response, format!("{:?}", exchange.checks))
+        },
+        checks: exchange.checks,
     };
     exchanges.iter().map(of).collect()
 }

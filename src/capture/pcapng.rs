@@ -1,3 +1,5 @@
+use pcap_parser::{OptionCode, pcapng};
+
 use super::LinkType;
 use super::packets::{About, Comments};
 use super::pcap::word;
@@ -44,13 +46,16 @@ pub(super) struct PacketHead {
 }
 
 pub(super) mod kind {
-    pub(in crate::capture) const SECTION: u32 = 0x0a0d_0d0a;
-    pub(in crate::capture) const INTERFACE: u32 = 1;
+    use pcap_parser::pcapng;
+
+    pub(in crate::capture) const SECTION: u32 = pcapng::SHB_MAGIC;
+    pub(in crate::capture) const INTERFACE: u32 = pcapng::IDB_MAGIC;
+    /// The packet block that the enhanced one has replaced, which the crate does not know.
     pub(in crate::capture) const OBSOLETE_PACKET: u32 = 2;
-    pub(in crate::capture) const SIMPLE_PACKET: u32 = 3;
-    pub(in crate::capture) const NAMES: u32 = 4;
-    pub(in crate::capture) const STATISTICS: u32 = 5;
-    pub(in crate::capture) const ENHANCED_PACKET: u32 = 6;
+    pub(in crate::capture) const SIMPLE_PACKET: u32 = pcapng::SPB_MAGIC;
+    pub(in crate::capture) const NAMES: u32 = pcapng::NRB_MAGIC;
+    pub(in crate::capture) const STATISTICS: u32 = pcapng::ISB_MAGIC;
+    pub(in crate::capture) const ENHANCED_PACKET: u32 = pcapng::EPB_MAGIC;
 }
 
 /// Bytes of an enhanced packet block that are no data or options.
@@ -105,10 +110,10 @@ impl Section {
         let mut offset = 0i64;
         let number = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
         let big_endian = self.big_endian;
-        self.options(block, 16, |code, value| match (code, value) {
-            (1, text) => comments.add(About::Interface(number), frame, text),
-            (9, [resolution, ..]) => clock = Clock::new(*resolution),
-            (14, value) => {
+        self.options(block, 16, |code, value| match (OptionCode(code), value) {
+            (OptionCode::Comment, text) => comments.add(About::Interface(number), frame, text),
+            (OptionCode::IfTsresol, [resolution, ..]) => clock = Clock::new(*resolution),
+            (OptionCode::IfTsoffset, value) => {
                 if let Ok(raw) = <[u8; 8]>::try_from(value) {
                     let seconds = if big_endian { i64::from_be_bytes(raw) } else { i64::from_le_bytes(raw) };
                     offset = seconds.saturating_mul(1_000_000_000);
@@ -257,10 +262,13 @@ const MOST_OPTIONS: usize = 1 << 11;
 
 /// The byte order that a section header says: true for big-endian.
 pub(super) fn byte_order(block: &[u8]) -> Option<bool> {
-    match block.get(8..12)? {
-        [0x1a, 0x2b, 0x3c, 0x4d] => Some(true),
-        [0x4d, 0x3c, 0x2b, 0x1a] => Some(false),
-        _ => None,
+    let raw = *block.get(8..12)?.first_chunk()?;
+    if u32::from_be_bytes(raw) == pcapng::BOM_MAGIC {
+        Some(true)
+    } else if u32::from_le_bytes(raw) == pcapng::BOM_MAGIC {
+        Some(false)
+    } else {
+        None
     }
 }
 

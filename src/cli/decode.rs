@@ -163,28 +163,30 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             }
             let name = file.display().to_string();
             let mut chief = run.shown(&report, &name, stats.is_some());
-            let opened = capture::open_counted(file, &progress)
-                .map_err(|error| {
-                    (Notice::new(NoticeKind::Unreadable, format!("cannot be opened: {error}")), false)
-                })
-                .and_then(|reader| CaptureReader::new(reader).map_err(|error| (Notice::of(&error), true)));
-            match opened {
-                Ok(mut packets) => {
-                    chief.file(&FileRecord { name: &name, format: Some(packets.format()), files: &[] });
-                    failed += run.trace(&mut packets, chief, &report, &mut stats, &mut out);
-                }
-                Err((notice, was_opened)) => {
-                    chief.notice(&notice);
-                    if was_opened {
-                        chief.summary(&Summary { notices: 1, ..Summary::default() });
+            let wrong = match capture::open_counted(file, &progress) {
+                Ok(reader) => match CaptureReader::new(reader) {
+                    Ok(mut packets) => {
+                        let format = Some(packets.format());
+                        chief.file(&FileRecord { name: &name, format, files: &[] });
+                        failed += run.trace(&mut packets, chief, &report, &mut stats, &mut out);
+                        continue;
                     }
+                    Err(error) => Notice::of(&error),
+                },
+                Err(error) => {
+                    let message = format!("cannot be opened: {error}");
+                    chief.notice(&Notice::new(NoticeKind::Unreadable, message));
                     out.write(&chief.turn(Vec::new()));
                     failed += 1;
+                    continue;
                 }
-            }
+            };
+            chief.notice(&wrong);
+            chief.summary(&Summary { notices: 1, ..Summary::default() });
+            out.write(&chief.turn(Vec::new()));
+            failed += 1;
         }
     }
-    out.bar = None;
     if let Some(stats) = stats {
         let mut page = Vec::new();
         let written = match arguments.format {
