@@ -123,7 +123,7 @@ impl<'a> RequestStub<'a> {
     ///
     /// # Errors
     /// A stub that ends inside its counts. Data shorter than requestSize is no error: see [`Self::missing`].
-    #[inline]
+    #[inline(always)] // respond needs it in place; how many callers there are elsewhere would decide otherwise
     pub fn parse(bytes: &'a [u8], ndr: Ndr, endianness: Endianness) -> Result<Self, Error> {
         let (behind, (size, size_padding, max_count)) =
             read::finish("request stub", bytes, Self::parse_counts(bytes, ndr, endianness))?;
@@ -131,7 +131,7 @@ impl<'a> RequestStub<'a> {
         Ok(Self { ndr, size, size_padding, max_count, data, excess })
     }
 
-    #[inline]
+    #[inline(always)] // as its caller
     fn parse_counts(input: &'a [u8], ndr: Ndr, endianness: Endianness) -> Parsed<'a, (u32, [u8; 4], u64)> {
         let (input, (size, padding)) = size(input, ndr, "requestSize", endianness)?;
         let (input, max_count) = wide(input, ndr, "maximum count", endianness)?;
