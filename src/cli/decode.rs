@@ -187,6 +187,7 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             failed += 1;
         }
     }
+    out.bar = None;
     if let Some(stats) = stats {
         let mut page = Vec::new();
         let written = match arguments.format {
@@ -200,7 +201,7 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
         out.write(&page);
     }
     let code = if failed > 0 { FAILED } else { FINE };
-    if failed > 0 && files.len() > 1 {
+    if failed > 0 && files.len() > 1 && !arguments.merge {
         complain(format_args!("{failed} of {} inputs could not be read to their end", files.len()));
     }
     out.finish(code)

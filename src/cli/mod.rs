@@ -5,6 +5,7 @@ mod explain;
 mod progress;
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -51,7 +52,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Says on standard error what went wrong.
+/// Says on standard error what went wrong; on a terminal in place of the line that says how far reading is.
 fn complain(message: impl std::fmt::Display) {
-    anstream::eprintln!("volact: {message}");
+    let clear = if io::stderr().is_terminal() { progress::CLEAR } else { "" };
+    anstream::eprintln!("{clear}volact: {message}");
 }

@@ -16,6 +16,8 @@ pub(super) struct Bar {
     thread: Option<JoinHandle<()>>,
 }
 
+/// To the beginning of the line, and erase it (ECMA-48 8.3.41).
+pub(super) const CLEAR: &str = "\r\x1b[2K";
 /// What takes no longer shows no bar.
 const DELAY: Duration = Duration::from_secs(1);
 /// The time between two looks.
@@ -38,7 +40,7 @@ impl Bar {
                 wait = STEP;
                 let line = Line { read: progress.read(), total: progress.total(), elapsed: begin.elapsed() };
                 let mut is_shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-                *is_shown = write!(io::stderr(), "\r\x1b[2K{line}").is_ok();
+                *is_shown = write!(io::stderr(), "{CLEAR}{line}").is_ok();
             }
         });
         Some(Self { is_shown, stop: Some(stop), thread: Some(thread) })
@@ -48,7 +50,7 @@ impl Bar {
     pub(super) fn clear(&self) {
         let mut is_shown = self.is_shown.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut *is_shown) {
-            let _ = write!(io::stderr(), "\r\x1b[2K"); // a terminal that is gone shows nothing anyway
+            let _ = write!(io::stderr(), "{CLEAR}"); // a terminal that is gone shows nothing anyway
         }
     }
 }
