@@ -120,6 +120,22 @@ impl Notice {
         }
     }
 
+    /// A complaint about a place in one direction of a connection, which this packet shows.
+    pub(super) fn in_stream(
+        kind: NoticeKind,
+        message: String,
+        (stream, direction, offset): (u64, Direction, u64),
+        frame: u64,
+    ) -> Self {
+        Self {
+            frame: Some(frame),
+            stream: Some(stream),
+            direction: Some(direction),
+            stream_offset: Some(offset),
+            ..Self::new(kind, message)
+        }
+    }
+
     /// A complaint without a place yet.
     #[must_use]
     pub fn new(kind: NoticeKind, message: String) -> Self {

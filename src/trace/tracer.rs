@@ -268,13 +268,14 @@ impl<O: Observer> Handler for Tracer<O> {
             None => String::new(),
         };
         self.notice(&Notice {
-            frame: Some(gap.stamp.frame),
-            stream: Some(flow.stream),
-            direction: Some(direction),
-            stream_offset: Some(gap.from),
             needed: Some(length),
             got: Some(0),
-            ..Notice::new(NoticeKind::StreamGap, format!("gap: {length} bytes are {why}{cut}"))
+            ..Notice::in_stream(
+                NoticeKind::StreamGap,
+                format!("gap: {length} bytes are {why}{cut}"),
+                (flow.stream, direction, gap.from),
+                gap.stamp.frame,
+            )
         });
         self.held[shard] += followed.held();
     }
@@ -291,15 +292,12 @@ impl<O: Observer> Handler for Tracer<O> {
         };
         let (kept, other) = (Hex(kept), Hex(other));
         self.notice(&Notice {
-            frame: Some(stamp.frame),
-            stream: Some(flow.stream),
-            direction: Some(direction),
-            stream_offset: Some(offset),
-            needed: None,
             got: Some(length),
-            ..Notice::new(
+            ..Notice::in_stream(
                 NoticeKind::OverlapConflict,
                 format!("overlap: {length} bytes came again and differ: kept {kept}, not {other}{last}"),
+                (flow.stream, direction, offset),
+                stamp.frame,
             )
         });
     }
@@ -430,13 +428,14 @@ impl Connection {
                 tracer.pdu(&PduRecord { stream: flow.stream, direction, offset, first, last, content });
                 if let Some(error) = &error {
                     tracer.notice(&Notice {
-                        frame: Some(last.frame),
-                        stream: Some(flow.stream),
-                        direction: Some(direction),
-                        stream_offset: Some(offset),
                         needed: error.needed(),
                         got: Some(error.got()),
-                        ..Notice::new(NoticeKind::MalformedPdu, error.to_string())
+                        ..Notice::in_stream(
+                            NoticeKind::MalformedPdu,
+                            error.to_string(),
+                            (flow.stream, direction, offset),
+                            last.frame,
+                        )
                     });
                 }
                 self.pdu(tracer, &pdu, error.as_ref(), (first, last));
@@ -472,15 +471,13 @@ impl Connection {
                         (None, None) => format!("the capture shows no more behind frame {}", last.frame),
                     };
                     tracer.notice(&Notice {
-                        frame: Some(first.frame),
-                        stream: Some(flow.stream),
-                        direction: Some(direction),
-                        stream_offset: Some(offset),
                         needed: Some(needed),
                         got: Some(got),
-                        ..Notice::new(
+                        ..Notice::in_stream(
                             NoticeKind::PduCut,
                             format!("{what} cut: needed {needed} bytes, got {got}; {how}"),
+                            (flow.stream, direction, offset),
+                            first.frame,
                         )
                     });
                 }
@@ -505,15 +502,12 @@ impl Connection {
                 if !told {
                     let looks_like = describe(sample);
                     tracer.notice(&Notice {
-                        frame: Some(first.frame),
-                        stream: Some(flow.stream),
-                        direction: Some(direction),
-                        stream_offset: Some(offset),
-                        needed: None,
                         got: Some(length),
-                        ..Notice::new(
+                        ..Notice::in_stream(
                             NoticeKind::NotRpc,
                             format!("{length} bytes are no DCE/RPC{looks_like}: {error}"),
+                            (flow.stream, direction, offset),
+                            first.frame,
                         )
                     });
                 }
