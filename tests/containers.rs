@@ -1001,3 +1001,47 @@ fn a_capture_inside_a_packet_is_not_taken_for_the_one_around_it() {
         assert_eq!((packets, errors.len()), (without(&whole, 6), 1), "{wrong}");
     }
 }
+
+/// Bits one by one, and some bytes that are all another.
+const FLIPS: [u8; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 0x55, 0xff];
+
+#[test]
+fn no_single_byte_of_a_record_header_costs_another_packet() {
+    let good = records(12);
+    let whole = read(&pcap(&good)).0;
+    for index in 0..good.len() {
+        for (at, flip) in (0..16).flat_map(|at| FLIPS.map(|flip| (at, flip))) {
+            let mut bad = good.clone();
+            bad[index][at] ^= flip;
+            let (packets, errors) = read(&pcap(&bad));
+            let others: Vec<_> = packets.into_iter().filter(|packet| packet.0 != index as u64 + 1).collect();
+            assert_eq!(others, without(&whole, index), "byte {at} of record {index} ^ {flip}: {errors:?}");
+            assert!(errors.len() <= 1, "byte {at} of record {index} ^ {flip}: {errors:?}");
+        }
+    }
+}
+
+#[test]
+fn no_single_byte_of_a_packet_block_costs_another_packet() {
+    for order in [Little, Big] {
+        let good = blocks(order, 12);
+        let whole = read(&good.concat()).0;
+        for index in 2..14 {
+            // Behind the type; the last four stand for the length at the block's end.
+            for (at, flip) in (4..32).flat_map(|at| FLIPS.map(|flip| (at, flip))) {
+                let mut bad = good.clone();
+                let place = if at < 28 { at } else { bad[index].len() - 32 + at };
+                bad[index][place] ^= flip;
+                let (packets, errors) = read(&bad.concat());
+                let others: Vec<_> =
+                    packets.into_iter().filter(|packet| packet.0 != index as u64 - 1).collect();
+                assert_eq!(
+                    others,
+                    without(&whole, index - 2),
+                    "byte {at} of block {index} ^ {flip}: {errors:?}"
+                );
+                assert!(errors.len() <= 1, "byte {at} of block {index} ^ {flip}: {errors:?}");
+            }
+        }
+    }
+}

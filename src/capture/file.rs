@@ -471,6 +471,14 @@ impl<R: Read> CaptureReader<R> {
         {
             return Err(self.damaged(damage(fault), size));
         }
+        // A length that was changed can happen to find itself behind: in the head of a block that it takes in.
+        if options_end != Some(size - 4)
+            && let Some(at) = self.end_by_content().filter(|&at| at < size)
+        {
+            return Err(self.damaged(damage(Fault::LeadsNowhere), at));
+        }
+        let Container::PcapNg(section) = &mut self.container else { return Ok(Step::End) };
+        let block = &self.window.bytes()[..size];
         if options_end.is_some() {
             let comments = &mut self.comments;
             section.options(block, at, |code, text| {
