@@ -16,7 +16,7 @@ use crate::capture::{
     LinkType, NotTcp, Packet, Packets, Segment, Stamp, Streams, TcpFlags,
 };
 use crate::kms::{
-    Check, EncryptedRequest, EncryptedResponse, Epid, HostIdentity, Moment, Ndr, Policy, Refusal, Reply,
+    Check, EncryptedRequest, EncryptedResponse, HostIdentity, Moment, Ndr, Policy, Refusal, Reply,
     RequestBody, RequestChecks, RequestMessage, RequestStub, Responder, ResponseBody, ResponseChecks,
     ResponseMessage, ResponseStub, V4Request, V4Response, V6Trailer, Verifier, Version, hmac, mac, rijndael,
     salt,
@@ -25,7 +25,7 @@ use crate::rpc::{Framed, Framer, Pdu};
 use crate::trace::{
     ConnectionRecord, Exchange, FileRecord, Notice, Observer, Options, PduContent, PduRecord, Summary, trace,
 };
-use crate::wire::{Endianness, FileTime, utf16};
+use crate::wire::{Endianness, Epid, FileTime, utf16};
 
 /// A target's name, which is also that of its folder below `corpus/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));

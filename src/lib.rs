@@ -1,4 +1,4 @@
-//! Decodes captured volume-activation traffic: KMS over DCE/RPC today, in time the systems around it.
+//! Decodes captured volume-activation traffic: KMS over DCE/RPC, MAK over its web services; in time the systems around them.
 //!
 //! The paved path is [`trace::trace`]: a capture in, exchanges out.
 //!
@@ -26,10 +26,11 @@
 //! | floor | module | knows |
 //! |---|---|---|
 //! | 0 | [`wire`] | bytes, and the one positioned error |
-//! | 1 | [`rpc`], [`kms`] | one protocol each: parse, encode, its cryptography; no socket, file, clock or randomness |
+//! | 1 | [`rpc`], [`kms`], [`mak`], [`http`], [`tls`] | one protocol each: parse, encode, its cryptography; no socket, file, clock or randomness |
 //! | 1 | [`catalog`] | names for numbers |
 //! | 2 | [`capture`] | files to packets to streams |
 //! | 3 | [`trace`] | streams to exchanges |
+//! | 5 | [`redact`] | what must not leave a machine |
 //! | 6 | `report` | what was found, rendered (feature `cli`) |
 //! | 7 | `cli` | arguments to calls (feature `cli`) |
 
@@ -43,12 +44,20 @@ pub mod cli;
 #[doc(hidden)]
 #[forbid(unsafe_code)]
 pub mod fuzzing;
+#[forbid(unsafe_code)]
+pub mod http;
 pub mod kms;
+#[forbid(unsafe_code)]
+pub mod mak;
+#[forbid(unsafe_code)]
+pub mod redact;
 #[cfg(feature = "cli")]
 #[forbid(unsafe_code)]
 pub mod report;
 #[forbid(unsafe_code)]
 pub mod rpc;
+#[forbid(unsafe_code)]
+pub mod tls;
 #[forbid(unsafe_code)]
 pub mod trace;
 #[forbid(unsafe_code)]

@@ -7,13 +7,10 @@
 //! - [`RequestBody`], [`ResponseBody`]: the fields
 //! - [`RequestChecks`], [`ResponseChecks`]: every verification as a value of its own; [`Verifier`] for many of them
 //! - [`Responder`]: a host's side, a request's stub in and its response's stub out
-//! - [`Epid`]: the parts of the extended product id that a host answers with
 //!
 //! Below them stand the primitives: [`rijndael`] (the three block ciphers, and CBC), [`mac`] (v4), [`hmac`] (v6) and
 //! [`salt`] (v5 and v6). Nothing here reads a clock or makes a random number: both are arguments.
 
-#[forbid(unsafe_code)]
-mod epid;
 #[forbid(unsafe_code)]
 pub mod hmac;
 #[forbid(unsafe_code)]
@@ -40,7 +37,6 @@ mod verify;
 #[forbid(unsafe_code)]
 mod version;
 
-pub use epid::Epid;
 pub use request::RequestBody;
 pub use request_message::{EncryptedRequest, RequestMessage, V4Request};
 pub use respond::{HostIdentity, Moment, Policy, Refusal, Reply, Responder};

@@ -123,7 +123,10 @@ fn response_body(fields: &mut Fields, body: &ResponseBody) {
 fn epid_parts(fields: &mut Fields, text: &str) {
     let Some(parts) = names::EpidParts::of(text) else { return };
     let epid = parts.epid;
-    fields.add("  platform id", format_args!("{:05}", epid.platform_id));
+    match epid.platform_id {
+        Some(id) => fields.add("  platform id", format_args!("{id:05}")),
+        None => fields.add("  platform id", "XXXXX (masked)"),
+    }
     fields.add("  key group", names::Numbered(format_args!("{:05}", epid.group), parts.csvlk));
     fields.add("  key sequence", format_args!("{:09}", epid.key_sequence));
     let channel = match epid.channel {

@@ -484,7 +484,7 @@ impl Value for wire::Error {
                 "field": self.field,
                 "offset": self.offset,
                 "needed": IfAny(self.needed()),
-                "got": self.got(),
+                "got": IfAny(self.got()),
                 "message": Shown(self),
             );
         };

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::catalog::{host, hresult, lcid, license_status, product};
-use crate::kms::{Epid, RequestBody};
+use crate::kms::RequestBody;
 use crate::rpc;
+use crate::wire::Epid;
 use crate::wire::Guid;
 
 /// A number and the name it has, `2 (OOB grace)`.

@@ -429,7 +429,7 @@ impl Connection {
                 if let Some(error) = &error {
                     tracer.notice(&Notice {
                         needed: error.needed(),
-                        got: Some(error.got()),
+                        got: error.got(),
                         ..Notice::in_stream(
                             NoticeKind::MalformedPdu,
                             error.to_string(),

@@ -41,6 +41,11 @@ pub enum ErrorKind {
         /// What would have been read on.
         expected: &'static str,
     },
+    /// The text there does not follow its grammar (XML, HTTP, JSON).
+    Malformed {
+        /// What is wrong, as a short lower-case phrase.
+        what: &'static str,
+    },
 }
 
 impl Error {
@@ -67,17 +72,18 @@ impl Error {
         match self.kind {
             ErrorKind::Truncated { needed, .. } => Some(needed as u64),
             ErrorKind::Length { least, .. } => Some(least),
-            ErrorKind::Value { .. } => None,
+            ErrorKind::Value { .. } | ErrorKind::Malformed { .. } => None,
         }
     }
 
     /// What was there instead: bytes left, the length declared, or the value.
     #[must_use]
-    pub fn got(&self) -> u64 {
+    pub fn got(&self) -> Option<u64> {
         match self.kind {
-            ErrorKind::Truncated { got, .. } => got as u64,
-            ErrorKind::Length { declared, .. } => declared,
-            ErrorKind::Value { got, .. } => got,
+            ErrorKind::Truncated { got, .. } => Some(got as u64),
+            ErrorKind::Length { declared, .. } => Some(declared),
+            ErrorKind::Value { got, .. } => Some(got),
+            ErrorKind::Malformed { .. } => None,
         }
     }
 }
@@ -91,6 +97,7 @@ impl fmt::Display for Error {
                 write!(f, "length {declared} is not within {least}..={most}")
             }
             ErrorKind::Value { got, expected } => write!(f, "expected {expected}, got {got} (0x{got:x})"),
+            ErrorKind::Malformed { what } => f.write_str(what),
         }
     }
 }
@@ -105,7 +112,7 @@ mod tests {
     fn an_error_is_one_line_with_its_place_and_both_lengths() {
         let error = Error::truncated("bind", "p_cont_id", 28, 2, 0);
         assert_eq!(error.to_string(), "bind: p_cont_id at offset 28: needed 2 bytes, got 0");
-        assert_eq!((error.needed(), error.got()), (Some(2), 0));
+        assert_eq!((error.needed(), error.got()), (Some(2), Some(0)));
         assert_eq!(error.shifted(4).offset, 32);
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! - [`Error`]: the one positioned error, with the layer, the field, the offset, what was needed and what was there
 //! - [`Guid`], [`FileTime`]: the two Windows types that all volume-activation protocols carry
+//! - [`Epid`]: the extended product id, which hosts answer with and MAK services are asked with
 //! - [`utf16`]: UTF-16LE text fields, with or without a terminator
 //! - [`Hex`]: bytes shown as lower-case hex
 //! - `read`: the nom combinators that carry a field's name into the error
 
 pub(crate) mod decimal;
+mod epid;
 mod error;
 mod filetime;
 mod guid;
@@ -15,6 +17,7 @@ pub(crate) mod read;
 pub mod utf16;
 mod write;
 
+pub use epid::Epid;
 pub use error::{Error, ErrorKind};
 pub use filetime::{FileTime, Rfc3339};
 pub use guid::Guid;

@@ -1,6 +1,7 @@
 use crate::catalog;
-use crate::kms::{Check, Epid, Ndr, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
+use crate::kms::{Check, Ndr, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
 use crate::trace::{Answer, ContextStanding, Exchange, RequestRecord, ResponseRecord};
+use crate::wire::Epid;
 
 use super::error::nearest;
 use super::value::{Kind, MINUTE, Value, version_number};

@@ -1,29 +1,30 @@
 use std::fmt;
 
-use crate::wire::{Error, ErrorKind};
+use super::{Error, ErrorKind};
 
-/// The parts of a host's extended product id, `PPPPP-GGGGG-SSS-SSSSSS-CC-LLLL-BBBBB.0000-DDDYYYY`.
+/// The parts of an extended product id, `PPPPP-GGGGG-SSS-SSSSSS-CC-LLLL-BBBBB.0000-DDDYYYY`: of a KMS host's (its ePID),
+/// or of a product whose MAK is asked about.
 ///
 /// Parts are numbers, so that `05426` is 5426; [`fmt::Display`] writes them at their usual widths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epid {
-    /// P: the platform id of the host's Windows.
-    pub platform_id: u32,
-    /// G: the key group of the host's CSVLK.
+    /// P: the platform id of the Windows; `None` where it is masked, as `XXXXX`.
+    pub platform_id: Option<u32>,
+    /// G: the key group of the key.
     pub group: u32,
     /// S: the nine-digit key sequence, written in groups of three and six digits.
     pub key_sequence: u32,
     /// C: 00 and 01 retail, 02 OEM, 03 volume.
     pub channel: u32,
-    /// L: the LCID of the host's language.
+    /// L: the LCID of the language.
     pub lcid: u32,
-    /// B: the host's build, in front of the dot.
+    /// B: the build, in front of the dot.
     pub build: u32,
     /// What stands behind the dot.
     pub build_minor: u32,
-    /// D: day of the year of the host's activation, 1-based.
+    /// D: day of the year of the activation, 1-based.
     pub day: u32,
-    /// Y: year of the host's activation.
+    /// Y: year of the activation.
     pub year: u32,
 }
 
@@ -33,7 +34,8 @@ impl Epid {
     /// # Errors
     /// A part that is missing, empty, too long or no number; the offset is in characters.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let mut at = 0;
+        let is_masked = text.starts_with(MASKED);
+        let mut at = if is_masked { MASKED.len() } else { 0 };
         let mut part = |field, separator: Option<char>, most: usize| {
             let rest = &text.as_bytes()[at..];
             let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -44,7 +46,7 @@ impl Epid {
             at += digits + separator.map_or(0, char::len_utf8);
             Ok(rest[..digits].iter().fold(0, |number, digit| 10 * number + u32::from(digit - b'0')))
         };
-        let platform_id = part("platform id", Some('-'), 5)?;
+        let platform_id = if is_masked { None } else { Some(part("platform id", Some('-'), 5)?) };
         let group = part("key group", Some('-'), 5)?;
         let high = part("key sequence", Some('-'), 3)?;
         let low = part("key sequence", Some('-'), 6)?;
@@ -68,6 +70,9 @@ impl Epid {
     }
 }
 
+/// A platform id that is not told.
+const MASKED: &str = "XXXXX-";
+
 /// What is wrong with the part that begins at `at`.
 #[cold]
 fn wrong_part(text: &str, at: usize, field: &'static str, separator: Option<char>, most: usize) -> Error {
@@ -87,7 +92,11 @@ fn wrong_part(text: &str, at: usize, field: &'static str, separator: Option<char
 impl fmt::Display for Epid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (high, low) = (self.key_sequence / 1_000_000, self.key_sequence % 1_000_000);
-        write!(f, "{:05}-{:05}-{high:03}-{low:06}-{:02}-", self.platform_id, self.group, self.channel)?;
+        match self.platform_id {
+            Some(id) => write!(f, "{id:05}-")?,
+            None => f.write_str(MASKED)?,
+        }
+        write!(f, "{:05}-{high:03}-{low:06}-{:02}-", self.group, self.channel)?;
         write!(f, "{}-{}.{:04}-{:03}{:04}", self.lcid, self.build, self.build_minor, self.day, self.year)
     }
 }
@@ -100,9 +109,17 @@ mod tests {
     fn an_epid_is_read_and_written_back() {
         let text = "03612-00206-564-865711-03-7169-14393.0000-1092021";
         let epid = Epid::parse(text).unwrap();
-        assert_eq!((epid.platform_id, epid.group, epid.key_sequence), (3612, 206, 564_865_711));
+        assert_eq!((epid.platform_id, epid.group, epid.key_sequence), (Some(3612), 206, 564_865_711));
         assert_eq!((epid.channel, epid.lcid, epid.build), (3, 7169, 14393));
         assert_eq!((epid.day, epid.year), (109, 2021));
+        assert_eq!(epid.to_string(), text);
+    }
+
+    #[test]
+    fn a_masked_platform_id_is_none_and_stays_masked() {
+        let text = "XXXXX-04249-038-820384-03-2052-9200.0000-0902023";
+        let epid = Epid::parse(text).unwrap();
+        assert_eq!((epid.platform_id, epid.group), (None, 4249));
         assert_eq!(epid.to_string(), text);
     }
 
