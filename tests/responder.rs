@@ -286,7 +286,7 @@ fn the_test_identity_is_well_formed_and_recognisable() {
     assert!(volact::wire::utf16::is_terminated(identity.epid()));
     assert_eq!(text, "00000-00000-000-000000-03-1033-00000.0000-0011601");
     let epid = volact::wire::Epid::parse(&text).unwrap();
-    assert_eq!((epid.platform_id, epid.group, epid.build, epid.day, epid.year), (0, 0, 0, 1, 1601));
+    assert_eq!((epid.platform_id, epid.group, epid.build, epid.day, epid.year), (Some(0), 0, 0, 1, 1601));
     assert_eq!(
         volact::catalog::host::csvlks_of_group(epid.group).count(),
         0,
