@@ -54,6 +54,24 @@ pub enum Stage {
 }
 
 impl ConnectionRecord {
+    /// One of which nothing more is known than its packets.
+    pub(super) fn silent(flow: &FlowInfo, end: End) -> Self {
+        Self {
+            flow: flow.clone(),
+            end,
+            pdus: [0; 2],
+            skipped: [0; 2],
+            cut: [0; 2],
+            has_gaps: false,
+            contexts: Vec::new(),
+            bind_nak: None,
+            is_bound: false,
+            is_kms: false,
+            exchanges: 0,
+            other_calls: 0,
+        }
+    }
+
     /// How far it got.
     #[must_use]
     pub fn stage(&self) -> Stage {

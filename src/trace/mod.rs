@@ -8,6 +8,7 @@ mod connection;
 mod exchange;
 pub mod filter;
 mod notice;
+mod rpc_connection;
 mod run;
 mod threads;
 mod tracer;
