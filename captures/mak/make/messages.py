@@ -70,9 +70,7 @@ TOKEN_SERVICES = {
 }
 
 PRODUCT_KEY = "BBBBB-CCCCC-DDDDD-FFFFF-GGGGG"
-CONFIG_ID = (
-    "msft2009:00000000-1111-2222-3333-444444444444&" + base64.b64encode(bytes(range(0x40, 0x52))).decode()
-)
+CONFIG_ID = "msft2009:00000000-1111-2222-3333-444444444444&" + base64.b64encode(bytes(range(0x40, 0x52))).decode()
 BINDING = base64.b64encode(bytes(range(0x60, 0xA0))).decode()
 SECURE_STORE_ID = "{55555555-6666-7777-8888-999999999999}"
 
@@ -207,8 +205,7 @@ def token_values(entries, declared=None):
     if not entries:
         return '<Values xsi:nil="1"/>'
     inside = "".join(
-        f"<TokenEntry><Name>{escape(name)}</Name><Value>{escape(value)}</Value></TokenEntry>"
-        for name, value in entries
+        f"<TokenEntry><Name>{escape(name)}</Name><Value>{escape(value)}</Value></TokenEntry>" for name, value in entries
     )
     count = len(entries) if declared is None else declared
     return f'<Values xmlns:q1="{TRUST_NAMESPACE}" soapenc:arrayType="q1:TokenEntry[{count}]">{inside}</Values>'

@@ -1,7 +1,7 @@
 """The test server: HTTP/1.1 by hand, so that every way to frame, encode or break an answer can be asked for.
 
-What it answers follows from the request, unless a `Plan` was laid out for it. Everything it understood and did goes into
-`log`, one entry for each exchange, in order; that, not the capture, is what the truth files are made from.
+What it answers follows from the request, unless a `Plan` was laid out for it. Everything it understood and did goes
+into `log`, one entry for each exchange, in order; that, not the capture, is what the truth files are made from.
 """
 
 import base64
@@ -33,7 +33,7 @@ class Plan:
 
     status: int | None = None
     html: bool = False
-    # Item errors by index; a batch error; the batch's id; what an item says instead of the truth (None: it is left out).
+    # Item errors by index; a batch error; the batch's id; what an item says instead of the truth (None: left out).
     item_errors: dict = field(default_factory=dict)
     batch_error: str | None = None
     batch_id: str | None = m.BATCH_ID
@@ -115,6 +115,7 @@ class Server:
                 pass
             finish(peer)
         except OSError as error:
+            # A client that went away; what it made of that is the recording's business.
             print(f"  (server: {type(error).__name__}: {error})")
             peer.close()
         finally:
@@ -177,15 +178,14 @@ class Server:
         if close:
             head.append("Connection: close")
         head = ("\r\n".join(head) + "\r\n\r\n").encode()
-        sent = body
-        if plan.action == "cut":
-            payload = payload[: len(payload) // 2]
-            entry["outcome"], sent = "cut", payload
         entry.update(
             http_status=status,
             response_framing={"transfer": transfer, "encoding": plan.encoding},
-            response_body=fingerprint(sent),
+            response_body=fingerprint(body),
         )
+        if plan.action == "cut":
+            payload = payload[: len(payload) // 2]
+            entry.update(response=None, response_body=None, response_sent=len(payload), outcome="cut")
         # Logged first: the client may be gone to its next connection before this thread runs again.
         self.log.append(entry)
         write(peer, head + payload, plan.writes)
@@ -217,15 +217,16 @@ def write(peer, data, sizes, pause=0.0004):
 
 
 def read_head(stream):
+    """A request's first line and headers; of an answer, the first line's words stand in the same places."""
     line = stream.readline()
     if not line:
         return None
-    method, target, version = line.decode("latin-1").split()
+    method, target, version = line.decode("latin-1").split(maxsplit=2)
     headers = []
     while (line := stream.readline()) not in (b"\r\n", b""):
         name, _, value = line.decode("latin-1").partition(":")
         headers.append((name, value.strip()))
-    request = Request(method, target, version, headers)
+    request = Request(method, target, version.strip(), headers)
     request.chunked = (request.header("transfer-encoding") or "").lower() == "chunked"
     request.expect = (request.header("expect") or "").lower() == "100-continue"
     return request
@@ -301,7 +302,7 @@ def describe(request):
 
 def describe_batch(root, entry):
     try:
-        document = base64.b64decode(m.text_of(root, "RequestXml"), validate=True)
+        document = base64.b64decode("".join(m.text_of(root, "RequestXml").split()), validate=True)
         entry["request_type"], items = m.parse_inner(document)
     except (binascii.Error, ElementTree.ParseError, TypeError, ValueError):
         entry.update(request_type=None, items=[], digest=m.text_of(root, "Digest"), digest_valid=None)
