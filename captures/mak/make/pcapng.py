@@ -1,0 +1,46 @@
+"""Takes out of a pcapng file what tells of the machine, and puts in what tells that it is synthetic."""
+
+import struct
+
+SECTION, INTERFACE, NAMES = 0x0A0D0D0A, 1, 4
+COMMENT, END = 1, 0
+INTERFACE_NAME, RESOLUTION = 2, 9
+
+
+def label(data, comment):
+    """The same packets; of the section's and interfaces' options only the comment, `lo` and the clock's resolution."""
+    out, at = b"", 0
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        body = data[at + 8 : at + length - 4]
+        if kind == SECTION:
+            if body[:4] != b"\x4d\x3c\x2b\x1a":
+                raise ValueError("not a little-endian section")
+            # The section's length is left unknown, as options were taken out.
+            body = body[:8] + b"\xff" * 8 + options([(COMMENT, comment.encode())])
+        elif kind == INTERFACE:
+            kept = [(code, value) for code, value in read_options(body[8:]) if code in (INTERFACE_NAME, RESOLUTION)]
+            body = body[:8] + options(kept)
+        elif kind == NAMES:
+            raise ValueError("a block of resolved names")
+        out += struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+        at += length
+    return out
+
+
+def read_options(data):
+    at, found = 0, []
+    while at + 4 <= len(data):
+        code, length = struct.unpack_from("<HH", data, at)
+        if code == END:
+            break
+        found.append((code, data[at + 4 : at + 4 + length]))
+        at += 4 + (length + 3) // 4 * 4
+    return found
+
+
+def options(pairs):
+    out = b""
+    for code, value in pairs:
+        out += struct.pack("<HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
+    return out + struct.pack("<HH", END, 0)
