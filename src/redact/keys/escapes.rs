@@ -143,12 +143,15 @@ fn matters(escape: &Escape, behind: &[u8]) -> bool {
         Some(0 | b'-') => true,
         Some(byte) if class::is(byte, SYMBOL) => true,
         Some(b'%' | b'=') => behind.len() >= 2 && behind[..2].iter().all(|byte| is(byte, HEX)),
-        Some(b'&') => behind.first().is_some_and(|byte| *byte == b'#' || byte.is_ascii_alphabetic()),
+        Some(b'&') => {
+            behind.first().is_some_and(|byte| b"#&%\\=".contains(byte) || byte.is_ascii_alphabetic())
+        }
         Some(b'\\') => matches!(behind, [b'u' | b'x' | b'n' | b'r' | b't' | b'\\', ..]),
         Some(byte) if class::is(byte, BLANK) => {
             behind.iter().find(|byte| !is(byte, BLANK)).is_some_and(|byte| is(byte, WORD))
         }
-        Some(_) => false,
+        // A key that is a word begins here, though the escape sequence ends with letters or digits.
+        Some(_) => behind.len() >= 5 && behind[..5].iter().all(|byte| is(byte, SYMBOL)),
         None => behind.first().is_some_and(|byte| *byte == b'-' || is(byte, WORD)),
     }
 }

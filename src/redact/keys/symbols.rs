@@ -51,11 +51,13 @@ fn mask_chain(bytes: &mut [u8], chain: &[Range<usize>], links: &[Link]) -> bool 
     }
     for (groups, links) in chain.windows(GROUPS).zip(links.windows(GROUPS - 1)) {
         let [first, middle @ .., last] = groups else { continue };
-        let is_dashed = links.iter().all(|link| *link == Link::Dash);
-        let fits = if is_dashed {
+        let fits = if links.iter().all(|link| *link == Link::Dash) {
             first.len() >= GROUP && last.len() >= GROUP
         } else {
-            first.len() == GROUP && last.len() == GROUP && is_word(bytes, &(first.start..last.end))
+            links.iter().all(|link| *link == Link::Blank)
+                && first.len() == GROUP
+                && last.len() == GROUP
+                && is_word(bytes, &(first.start..last.end))
         };
         if fits && middle.iter().all(|group| group.len() == GROUP) {
             found |= overwrite(bytes, first.end - GROUP..first.end);

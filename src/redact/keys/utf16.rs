@@ -9,16 +9,14 @@ pub(super) fn mask(bytes: &mut [u8], nested: u8) -> bool {
     let mut at = 0;
     while let Some(zeros) = next_stretch(bytes, at) {
         at = zeros.end;
-        // Little-endian, the characters stand in front of the zeros; big-endian, behind them.
-        let little = zeros.start.checked_sub(1).unwrap_or(1)..zeros.end;
-        let big = zeros.start + 1..(zeros.end + 1).min(bytes.len());
-        for characters in [little, big] {
-            let mut view = View::default();
-            for at in characters.step_by(2).filter(|&at| bytes[at] != 0) {
+        // Little-endian, a character stands in front of the first zero; big-endian, one behind the last.
+        let mut view = View::default();
+        for at in zeros.start.saturating_sub(1)..(zeros.end + 1).min(bytes.len()) {
+            if bytes[at] != 0 {
                 view.push(bytes[at], Origin::Byte(at));
             }
-            found |= view.mask(bytes, Kind::Text, nested);
         }
+        found |= view.mask(bytes, Kind::Text, nested);
     }
     found
 }
