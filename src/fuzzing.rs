@@ -4,6 +4,8 @@
 //! panic" is the least of them: what was read is written back byte for byte, how bytes arrive in pieces does not
 //! matter, and no changed byte of an authenticated message goes unnoticed.
 
+mod redact;
+
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Read;
@@ -21,11 +23,14 @@ use crate::kms::{
     ResponseMessage, ResponseStub, V4Request, V4Response, V6Trailer, Verifier, Version, hmac, mac, rijndael,
     salt,
 };
+use crate::mak::{Id, IdError, IdErrorKind};
 use crate::rpc::{Framed, Framer, Pdu};
 use crate::trace::{
     ConnectionRecord, Exchange, FileRecord, Notice, Observer, Options, PduContent, PduRecord, Summary, trace,
 };
 use crate::wire::{Endianness, Epid, FileTime, utf16};
+
+pub use redact::{KeyPlan, redact};
 
 /// A target's name, which is also that of its folder below `corpus/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -36,9 +41,11 @@ pub const TARGETS: &[Target] = &[
     ("epid", epid),
     ("file", file),
     ("framer", framer),
+    ("id", id),
     ("layers", layers),
     ("pdu", pdu),
     ("reassembly", reassembly),
+    ("redact", redact),
     ("request_message", request_message),
     ("request_stub", request_stub),
     ("respond", respond),
@@ -204,6 +211,35 @@ pub fn pdu(data: &[u8]) {
             ignore(&format_args!("{error}"));
             assert_eq!(Pdu::parse(data), Err(error));
         }
+    }
+}
+
+/// Holds that an ID is written as it is read, that a wrong digit in it is found in its group, and that of a text that is none
+/// every wrong group lies within the text.
+pub fn id(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let id = match Id::parse(&text) {
+        Ok(id) => id,
+        Err(error) => {
+            let length = text.chars().count();
+            assert!(error.groups.len() <= IdError::MOST_GROUPS);
+            assert!(error.groups.iter().all(|group| group.characters.end <= length), "{error:?}");
+            assert_eq!(error.to_string().lines().count(), 1 + error.groups.len());
+            return;
+        }
+    };
+    assert_eq!(Id::parse(&id.to_string()), Ok(id));
+    assert_eq!(Id::parse(id.digits()), Ok(id));
+    let size = id.kind().group_len();
+    let digits = id.digits().as_bytes();
+    for place in 0..digits.len() / size * size {
+        let mut wrong = digits.to_vec();
+        // Never 7 away: from 9 it goes to 0.
+        wrong[place] = b'0' + (wrong[place] - b'0' + 1) % 10;
+        let error = Id::parse(&String::from_utf8_lossy(&wrong)).expect_err("its check digit is wrong");
+        assert_eq!(error.groups.len(), 1, "{error}");
+        assert_eq!(error.groups[0].ordinal, place / size + 1, "{error}");
+        assert!(matches!(error.kind, IdErrorKind::CheckDigits { id: kind, .. } if kind == id.kind()));
     }
 }
 

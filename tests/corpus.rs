@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::{Arguments, Trial};
 use volact::capture::{self, CaptureReader, Chunk, Direction, End, FlowInfo, Gap, Handler};
 use volact::capture::{Layers, Stamp, Streams};
-use volact::fuzzing::{FramerPlan, TARGETS};
+use volact::fuzzing::{FramerPlan, KeyPlan, TARGETS};
 use volact::kms::{Ndr, RequestMessage, ResponseMessage};
 use volact::rpc::{Body, Framed, Framer, Pdu};
 use volact::trace::{Answer, Exchange};
@@ -328,6 +328,12 @@ fn seeds() -> Seeds {
     for (name, plan) in conversations() {
         cut.put("reassembly", name, plan);
     }
+    for (name, text) in ids() {
+        cut.put("id", &name, text.into_bytes());
+    }
+    for (name, bytes) in secrets() {
+        cut.put("redact", &name, bytes);
+    }
     cut.seeds
 }
 
@@ -387,6 +393,96 @@ fn conversations() -> Vec<(&'static str, Vec<u8>)> {
         ("one_turn", plan([255, 0, 0, 0, 0, 0], |i| 60 * (i % 4), |i| i.wrapping_mul(91))),
         ("uneven_turns", plan([1, 255, 2, 254, 3, 253], |i| 40 * (i % 6), |i| i.wrapping_mul(53))),
     ]
+}
+
+/// Published installation IDs and confirmation IDs, as they are and as people write them, and with faults.
+fn ids() -> Vec<(String, String)> {
+    const INSTALLATION_54: &str = "020650770493837252929082195773527024195725809211989214";
+    const INSTALLATION_63: &str = "330512311875727788090139496334835149954645445802270599047875924";
+    const CONFIRMATION_42: &str = "154814744406423500209405874111676042686055";
+    const CONFIRMATION_48: &str = "429292031401597794898455690612212251894655189294";
+    let grouped = |digits: &str, size: usize, separator: &str| {
+        let groups: Vec<&str> =
+            digits.as_bytes().chunks(size).map(|group| str::from_utf8(group).unwrap()).collect();
+        groups.join(separator)
+    };
+    let fullwidth = |c: char| char::from_u32(u32::from(c) + 0xfee0).unwrap();
+    let labelled = "ABCDEFGH".chars().zip(CONFIRMATION_48.as_bytes().chunks(6));
+    let seeds = [
+        ("50_digits", format!("{}42", &INSTALLATION_54[..48])),
+        ("54_digits", INSTALLATION_54.to_owned()),
+        ("63_digits", INSTALLATION_63.to_owned()),
+        ("42_digits", CONFIRMATION_42.to_owned()),
+        ("48_digits", CONFIRMATION_48.to_owned()),
+        ("54_dashes", grouped(INSTALLATION_54, 6, "-")),
+        ("63_spaces", grouped(INSTALLATION_63, 7, " ")),
+        ("63_no_break_spaces", grouped(INSTALLATION_63, 7, "\u{a0}")),
+        ("63_in_groups_of_six", grouped(INSTALLATION_63, 6, " ")),
+        ("48_letters", labelled.map(|(c, group)| format!("{c}: {} ", group.escape_ascii())).collect()),
+        ("48_fullwidth", CONFIRMATION_48.chars().map(fullwidth).collect()),
+        ("42_line_breaks", grouped(CONFIRMATION_42, 6, "\r\n")),
+        ("63_zeros", "0".repeat(63)),
+        ("63_nines", "9".repeat(63)),
+        ("62_digits", INSTALLATION_63[1..].to_owned()),
+        ("62_digits_in_groups", grouped(INSTALLATION_63, 7, "-").replacen("788090", "78809", 1)),
+        ("49_digits", format!("{CONFIRMATION_48}0")),
+        ("42_right_in_groups_of_seven", INSTALLATION_63[..42].to_owned()),
+        ("letter_o", CONFIRMATION_42.replace('0', "O")),
+    ];
+    seeds.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+}
+
+/// Made-up product keys in every way of writing that `redact` knows, and what is as good as a key.
+fn secrets() -> Vec<(String, Vec<u8>)> {
+    const LAYOUTS: [&str; KeyPlan::LAYOUTS as usize] = ["dashes", "undashed", "spaces"];
+    const ESCAPES: [&str; KeyPlan::ESCAPES as usize] = [
+        "plain",
+        "entity",
+        "hex_entity",
+        "percent",
+        "backslash_u",
+        "quoted",
+        "entity_twice",
+        "percent_twice",
+        "backslash_u_twice",
+    ];
+    const WIDTHS: [&str; KeyPlan::WIDTHS as usize] = ["ascii", "utf16le", "utf16be"];
+    const TRANSPORTS: [&str; KeyPlan::TRANSPORTS as usize] =
+        ["bare", "hex", "upper_hex", "hex_spaces", "hex_colons", "hex_registry", "base64"];
+    let mut seeds = Vec::new();
+    let mut add = |layout: u8, escape: u8, width: u8, transport: u8| {
+        let symbols = std::array::from_fn(|i| u8::try_from(7 * i % 24).unwrap());
+        let around = b"<key>\"value\"</key>";
+        let plan =
+            KeyPlan { symbols, layout, escape, escaped: 0x1e00_0421, width, transport, place: 6, around };
+        let name = [
+            LAYOUTS[usize::from(layout)],
+            ESCAPES[usize::from(escape)],
+            WIDTHS[usize::from(width)],
+            TRANSPORTS[usize::from(transport)],
+        ];
+        seeds.push((name.join("."), plan.write()));
+    };
+    for layout in 0..KeyPlan::LAYOUTS {
+        add(layout, 0, 0, 0);
+    }
+    for escape in 1..KeyPlan::ESCAPES {
+        add(0, escape, 0, 0);
+    }
+    for width in 1..KeyPlan::WIDTHS {
+        add(0, 0, width, 0);
+    }
+    for transport in 1..KeyPlan::TRANSPORTS {
+        add(1, 0, 0, transport);
+        add(0, 4, 1, transport);
+    }
+    let config_id = b"msft2009:11111111-2222-3333-4444-555555555555&amp;QUFBQUFBQUFBQUFBQUFBQUFBQUE=</Value>";
+    let blob =
+        |head: [u8; 8], len: usize| head.into_iter().chain((0..=255).cycle()).take(len).collect::<Vec<u8>>();
+    seeds.push(("config_id".to_owned(), config_id.to_vec()));
+    seeds.push(("digital_product_id_3".to_owned(), blob([0xa4, 0, 0, 0, 3, 0, 0, 0], 180)));
+    seeds.push(("digital_product_id_4".to_owned(), blob([0xf8, 4, 0, 0, 4, 0, 0, 0], 1280)));
+    seeds
 }
 
 #[derive(Default)]

@@ -1,0 +1,51 @@
+use std::ops::Range;
+
+use super::Kind;
+use super::view::{Origin, View};
+
+/// Masks what is found in text in UTF-16 of either byte order: stretches in which every other byte is zero.
+pub(super) fn mask(bytes: &mut [u8], nested: u8) -> bool {
+    let mut found = false;
+    let mut at = 0;
+    while let Some(zeros) = next_stretch(bytes, at) {
+        at = zeros.end;
+        // Little-endian, a character stands in front of the first zero; big-endian, one behind the last.
+        let mut view = View::default();
+        for at in zeros.start.saturating_sub(1)..(zeros.end + 1).min(bytes.len()) {
+            if bytes[at] != 0 {
+                view.push(bytes[at], Origin::Byte(at));
+            }
+        }
+        found |= view.mask(bytes, Kind::Text, nested);
+    }
+    found
+}
+
+/// The next stretch of zeros with one other byte between each, from its first zero to just behind its last.
+fn next_stretch(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut probe = from + bytes.get(from..)?.iter().position(|byte| *byte == 0)?;
+    loop {
+        let pair = bytes.get(probe..probe + 2)?;
+        let Some(zero) = pair.iter().position(|byte| *byte == 0).map(|i| probe + i) else {
+            probe += LEAST - 2;
+            continue;
+        };
+        let alternates = |zero: usize, other: usize| {
+            bytes.get(zero) == Some(&0) && bytes.get(other).is_some_and(|byte| *byte != 0)
+        };
+        let (mut start, mut end) = (zero, zero);
+        while start >= from + 2 && alternates(start - 2, start - 1) {
+            start -= 2;
+        }
+        while alternates(end + 2, end + 1) {
+            end += 2;
+        }
+        if end - start >= LEAST {
+            return Some(start..end + 1);
+        }
+        probe = end + 1;
+    }
+}
+
+/// Bytes from the first zero to the last one of a key.
+const LEAST: usize = 48;
