@@ -1,7 +1,9 @@
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::iter;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 
 use clap::{Args, ColorChoice, ValueEnum};
@@ -9,14 +11,17 @@ use clap::{Args, ColorChoice, ValueEnum};
 use crate::capture::{
     self, CaptureReader, Comment, Merged, Packets, Progress, TimeBound, TimeWindow, Within,
 };
+use crate::mak::vamt::Computer;
+use crate::redact::StandIns;
 use crate::report::{JsonReport, Stats, StatsLayout, TextReport};
+use crate::tls::KeyLog;
 use crate::trace::{
-    ConnectionRecord, Exchange, FileRecord, Filter, Notice, NoticeKind, Observer, Options, PduRecord, Scribe,
-    Summary, trace_pages,
+    ConnectionRecord, Exchange, FileFormat, FileRecord, Filter, InputKind, MakExchange, Notice, NoticeKind,
+    Observer, Options, PduRecord, Scribe, Summary, look_at, trace_body, trace_har, trace_pages, trace_vamt,
 };
 
 use super::progress::Bar;
-use super::{FAILED, FINE, USAGE, complain};
+use super::{FAILED, FINE, USAGE, complain, redaction};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -46,6 +51,13 @@ pub(super) struct Arguments {
     /// fields
     #[arg(long, value_name = "EXPRESSION")]
     filter: Option<String>,
+    /// Open TLS with this key log (NSS format, as SSLKEYLOGFILE writes it); secrets in a pcapng are used anyway
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
+    /// Put stand-ins in place of machine names, addresses, CMIDs, product ids, installation and confirmation IDs: the same
+    /// for the same value within a run, or in all runs with this SECRET
+    #[arg(long, value_name = "SECRET", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    redact: Option<String>,
     /// In place of the exchanges, show how many there were of each outcome, client, host and product, and how long the
     /// hosts took
     #[arg(long)]
@@ -112,13 +124,41 @@ fn filter(arguments: &Arguments) -> Result<Option<Filter>, u8> {
     }
 }
 
+/// The key log that was given, or the code with which the program ends.
+fn key_log(arguments: &Arguments) -> Result<KeyLog, u8> {
+    let Some(path) = &arguments.keylog else { return Ok(KeyLog::default()) };
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_KEY_LOG).read_to_end(&mut text));
+    if let Err(error) = read {
+        complain(format_args!("--keylog {}: {error}", path.display()));
+        return Err(FAILED);
+    }
+    let (key_log, errors) = KeyLog::parse(&text);
+    for error in errors.iter().take(MOST_COMPLAINTS) {
+        complain(format_args!("--keylog {}: {error}", path.display()));
+    }
+    if let Some(more) = errors.len().checked_sub(MOST_COMPLAINTS).filter(|&more| more > 0) {
+        complain(format_args!("--keylog {}: {more} more lines are none of a key log", path.display()));
+    }
+    Ok(key_log)
+}
+
+/// Bytes of a key log that are read.
+const MAX_KEY_LOG: u64 = 64 << 20;
+/// Lines of a key log that are complained about one by one.
+const MOST_COMPLAINTS: usize = 10;
+
 fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
     let filter = match filter(arguments) {
         Ok(filter) => filter,
         Err(code) => return code,
     };
     let mut stats = arguments.stats.then(Stats::default);
-    let mut options = Options { checksums: arguments.checksums, ..Options::default() };
+    let key_log = match key_log(arguments) {
+        Ok(key_log) => Arc::new(key_log),
+        Err(code) => return code,
+    };
+    let mut options = Options { checksums: arguments.checksums, key_log, ..Options::default() };
     options.ports.extend(&arguments.ports);
     let files = match capture::expand(&arguments.files) {
         Ok(files) => files,
@@ -143,6 +183,7 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
         window: TimeWindow { from: arguments.from, to: arguments.to },
         threads: threads.map_or(1, NonZero::get).min(MAX_THREADS),
         filter: filter.as_ref(),
+        stand_ins: arguments.redact.as_deref().map(redaction::stand_ins),
         quiet: arguments.quiet,
     };
     let progress = Progress::default();
@@ -163,16 +204,22 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             }
             let name = file.display().to_string();
             let mut chief = run.shown(&report, &name, stats.is_some());
-            let wrong = match capture::open_counted(file, &progress) {
-                Ok(reader) => match CaptureReader::new(reader) {
+            let wrong = match capture::open_counted(file, &progress).and_then(look_at) {
+                Ok((InputKind::Capture, reader)) => match CaptureReader::new(reader) {
                     Ok(mut packets) => {
-                        let format = Some(packets.format());
+                        let format = Some(FileFormat::Capture(packets.format()));
                         chief.file(&FileRecord { name: &name, format, files: &[] });
                         failed += run.trace(&mut packets, chief, &report, &mut stats, &mut out);
                         continue;
                     }
                     Err(error) => Notice::of(&error),
                 },
+                Ok((kind, reader)) => {
+                    let format = Some(FileFormat::Other(kind));
+                    chief.file(&FileRecord { name: &name, format, files: &[] });
+                    failed += read_document(kind, reader, chief, &mut stats, &mut out);
+                    continue;
+                }
                 Err(error) => {
                     let message = format!("cannot be opened: {error}");
                     chief.notice(&Notice::new(NoticeKind::Unreadable, message));
@@ -213,6 +260,7 @@ struct Run<'a> {
     window: TimeWindow,
     threads: usize,
     filter: Option<&'a Filter>,
+    stand_ins: Option<StandIns>,
     quiet: bool,
 }
 
@@ -228,6 +276,7 @@ impl Run<'_> {
             name,
             filter: self.filter,
             stats: counts.then(Stats::default),
+            stand_ins: self.stand_ins.as_ref(),
             quiet: self.quiet,
             has_failed: false,
         }
@@ -251,6 +300,63 @@ impl Run<'_> {
             stats.get_or_insert_default().merge(counted);
         }
         usize::from(chief.has_failed)
+    }
+}
+
+/// Reads what is no capture; 1 where it could not be read to its end.
+fn read_document<S: Scribe, W: Write>(
+    kind: InputKind,
+    reader: impl Read,
+    mut chief: Shown<'_, S>,
+    stats: &mut Option<Stats>,
+    out: &mut Out<W>,
+) -> usize {
+    out.write(&chief.turn(Vec::new()));
+    let mut observer = Paged { shown: chief, out };
+    match kind {
+        InputKind::Har => trace_har(reader, &mut observer),
+        InputKind::Vamt => trace_vamt(reader, &mut observer),
+        InputKind::Document | InputKind::Capture => trace_body(reader, &mut observer),
+    };
+    let Paged { shown, .. } = observer;
+    if let Some(counted) = shown.stats {
+        stats.get_or_insert_default().merge(counted);
+    }
+    usize::from(shown.has_failed)
+}
+
+/// Hands out what was written after each record.
+struct Paged<'a, 'b, S, W> {
+    shown: Shown<'a, S>,
+    out: &'b mut Out<W>,
+}
+
+impl<S: Scribe, W: Write> Paged<'_, '_, S, W> {
+    fn hand_out(&mut self) {
+        let page = self.shown.turn(Vec::new());
+        self.out.write(&page);
+    }
+}
+
+impl<S: Scribe, W: Write> Observer for Paged<'_, '_, S, W> {
+    fn mak(&mut self, exchange: &MakExchange) {
+        self.shown.mak(exchange);
+        self.hand_out();
+    }
+
+    fn computer(&mut self, computer: &Computer) {
+        self.shown.computer(computer);
+        self.hand_out();
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        self.shown.notice(notice);
+        self.hand_out();
+    }
+
+    fn summary(&mut self, summary: &Summary) {
+        self.shown.summary(summary);
+        self.hand_out();
     }
 }
 
@@ -296,6 +402,7 @@ struct Shown<'a, S> {
     name: &'a str,
     filter: Option<&'a Filter>,
     stats: Option<Stats>,
+    stand_ins: Option<&'a StandIns>,
     quiet: bool,
     has_failed: bool,
 }
@@ -314,7 +421,10 @@ impl<S: Scribe> Observer for Shown<'_, S> {
 
     fn pdu(&mut self, pdu: &PduRecord<'_>) {
         if self.shows_all() {
-            self.report.pdu(pdu);
+            match self.stand_ins {
+                Some(stand_ins) => stand_ins.pdu(pdu, &mut |pdu| self.report.pdu(pdu)),
+                None => self.report.pdu(pdu),
+            }
         }
     }
 
@@ -325,17 +435,48 @@ impl<S: Scribe> Observer for Shown<'_, S> {
         if let Some(stats) = &mut self.stats {
             stats.exchange(exchange);
         } else if !self.quiet {
-            self.report.exchange(exchange);
+            match self.stand_ins {
+                Some(stand_ins) => self.report.exchange(&stand_ins.exchange(exchange)),
+                None => self.report.exchange(exchange),
+            }
+        }
+    }
+
+    fn mak(&mut self, exchange: &MakExchange) {
+        if self.filter.is_some_and(|filter| !filter.matches(exchange)) {
+            return;
+        }
+        if let Some(stats) = &mut self.stats {
+            stats.mak(exchange);
+        } else if !self.quiet {
+            match self.stand_ins {
+                Some(stand_ins) => self.report.mak(&stand_ins.mak(exchange)),
+                None => self.report.mak(exchange),
+            }
+        }
+    }
+
+    fn computer(&mut self, computer: &Computer) {
+        if self.shows_all() {
+            match self.stand_ins {
+                Some(stand_ins) => self.report.computer(&stand_ins.computer(computer)),
+                None => self.report.computer(computer),
+            }
         }
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
         if self.shows_all() {
-            self.report.connection(connection);
+            match self.stand_ins {
+                Some(stand_ins) => self.report.connection(&stand_ins.connection(connection)),
+                None => self.report.connection(connection),
+            }
         }
     }
 
     fn notice(&mut self, notice: &Notice) {
+        let redacted = self.stand_ins.map(|stand_ins| stand_ins.notice(notice));
+        let notice = redacted.as_ref().unwrap_or(notice);
         if notice.kind.is_failed_input() {
             self.has_failed = true;
             let name = self.name;
@@ -352,7 +493,10 @@ impl<S: Scribe> Observer for Shown<'_, S> {
 
     fn comment(&mut self, comment: &Comment) {
         if self.shows_all() {
-            self.report.comment(comment);
+            match self.stand_ins {
+                Some(stand_ins) => self.report.comment(&stand_ins.comment(comment)),
+                None => self.report.comment(comment),
+            }
         }
     }
 

@@ -2,13 +2,14 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use crate::report;
+use crate::{redact, report};
 
 use super::{FAILED, FINE, WANTING, complain};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// An HRESULT (number or symbol), a GUID, an ePID, an LCID, or hex bytes; `-` reads values from standard input
+    /// An HRESULT or ErrorCode (number or symbol), a GUID, an extended product id, an LCID, an installation or confirmation
+    /// ID (in quotes where it has spaces), or hex bytes; `-` reads values from standard input, one a line
     #[arg(required = true, value_name = "VALUE", allow_hyphen_values = true)]
     values: Vec<String>,
 }
@@ -34,7 +35,11 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let mut code = FINE;
     for value in &values {
         match report::explain(value) {
-            Some(text) => {
+            Some(explanation) => {
+                if !explanation.is_valid {
+                    code = WANTING;
+                }
+                let text = redact::text(&explanation.text);
                 if out.write_all(text.as_bytes()).is_err() {
                     return code;
                 }

@@ -3,12 +3,15 @@
 mod decode;
 mod explain;
 mod progress;
+mod redaction;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::redact;
 
 /// Exit code: all is well.
 const FINE: u8 = 0;
@@ -32,9 +35,10 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 judged and found wanting, 2 usag
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show the activation exchanges in captures: every field named, decrypted and verified
+    /// Show the activation exchanges in captures, HAR files and bodies: every field named, decrypted and verified
     Decode(decode::Arguments),
-    /// Say what a value is: an HRESULT, a GUID, an ePID, or the hex of a PDU or a message
+    /// Say what a value is: an HRESULT, a GUID, an extended product id, an installation ID, a confirmation ID, or the hex
+    /// of a PDU or a message
     Explain(explain::Arguments),
 }
 
@@ -45,8 +49,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Arguments { command: Command::Decode(arguments) }) => decode::run(&arguments),
         Ok(Arguments { command: Command::Explain(arguments) }) => explain::run(&arguments),
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
+            // Usage is told as clap would, but for what it quotes of the arguments.
+            let text = error.render().ansi().to_string();
+            let text = redact::text(&text);
+            if error.use_stderr() {
+                anstream::eprint!("{text}");
+            } else {
+                anstream::print!("{text}");
+            }
+            return ExitCode::from(code);
         }
     };
     ExitCode::from(code)
@@ -55,5 +67,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Says on standard error what went wrong; on a terminal in place of the line that says how far reading is.
 fn complain(message: impl std::fmt::Display) {
     let clear = if io::stderr().is_terminal() { progress::CLEAR } else { "" };
-    anstream::eprintln!("{clear}volact: {message}");
+    let message = message.to_string();
+    anstream::eprintln!("{clear}volact: {}", redact::text(&message));
 }

@@ -5,6 +5,7 @@
 //! - [`StandIns`]: another address, GUID or name for each, the same for the same, in whole records
 
 pub mod keys;
+mod mak;
 mod records;
 mod stand_in;
 

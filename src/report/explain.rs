@@ -2,24 +2,41 @@ use std::fmt::Write as _;
 
 use crate::catalog::{hresult, lcid, license_status, product};
 use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseMessage, ResponseStub};
+use crate::mak::{ErrorCode, Id, IdError, IdErrorKind};
 use crate::rpc::{self, Body, Header, Pdu, SyntaxId, TransferSyntax};
 use crate::wire::{Endianness, Guid, caret_dump, parse_hex};
 
 use super::fields::{self, Fields};
 use super::names;
 
-/// What a value is: an HRESULT (a number or a symbol), a GUID, an ePID, or the hex of a PDU, a stub or a message.
-/// `None` where it is nothing that is known; a value can be several things.
+/// What a value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The explanation, a few lines.
+    pub text: String,
+    /// False for an installation or confirmation ID of which something is wrong.
+    pub is_valid: bool,
+}
+
+/// What a value is: an HRESULT (a number or a symbol), an ErrorCode of MAK's services, a GUID, an extended product id, an
+/// installation ID, a confirmation ID, or the hex of a PDU, a stub or a message. `None` where it is nothing that is known;
+/// a value can be several things.
 ///
 /// ```
-/// let text = volact::report::explain("0xC004F042").unwrap();
-/// assert!(text.starts_with("HRESULT 0xC004F042 SL_E_VL_KEY_MANAGEMENT_SERVICE_ID_MISMATCH"));
-/// assert_eq!(volact::report::explain("nothing of the kind"), None);
+/// use volact::report::explain;
+///
+/// let code = explain("0xC004F042").unwrap();
+/// assert!(code.text.starts_with("HRESULT 0xC004F042 SL_E_VL_KEY_MANAGEMENT_SERVICE_ID_MISMATCH"));
+/// assert!(!explain("154814 744406 423500 209405 874111 676042 686056").unwrap().is_valid);
+/// assert_eq!(explain("nothing of the kind"), None);
 /// ```
 #[must_use]
-pub fn explain(value: &str) -> Option<String> {
+pub fn explain(value: &str) -> Option<Explanation> {
     let value = value.trim();
     let mut out = String::new();
+    if let Some(is_valid) = explain_id(&mut out, value) {
+        return Some(Explanation { text: out, is_valid });
+    }
     if let Some(guid) = Guid::parse(value) {
         explain_guid(&mut out, guid);
     }
@@ -38,8 +55,42 @@ pub fn explain(value: &str) -> Option<String> {
     {
         explain_bytes(&mut out, &bytes);
     }
-    (!out.is_empty()).then_some(out)
+    (!out.is_empty()).then_some(Explanation { text: out, is_valid: true })
 }
+
+/// Whether an installation or a confirmation ID is valid; `None` for what is neither by far.
+fn explain_id(out: &mut String, value: &str) -> Option<bool> {
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    if digits < FEWEST_DIGITS || value.starts_with("0x") {
+        return None;
+    }
+    match Id::parse(value) {
+        Ok(id) => {
+            let kind = id.kind();
+            let _ = writeln!(out, "{}, {} digits: {}", kind.noun(), kind.digits(), names::products_of(kind));
+            for (i, group) in id.groups().enumerate() {
+                let _ = match kind.is_confirmation() {
+                    true => writeln!(out, "  {}  {group}", char::from(b'A' + u8::try_from(i).unwrap_or(0))),
+                    false => writeln!(out, "  {}  {group}", i + 1),
+                };
+            }
+            let _ = writeln!(out, "  every check digit holds; {UNNOTICED}");
+            Some(true)
+        }
+        Err(IdError { kind: IdErrorKind::Character { .. }, .. }) => None,
+        Err(error) => {
+            let mut lines = error.to_string();
+            lines = lines.replace('\n', "\n  ");
+            let _ = writeln!(out, "{lines}");
+            Some(false)
+        }
+    }
+}
+
+/// Digits from which on a text is taken for an ID; the shortest has 42.
+const FEWEST_DIGITS: usize = 36;
+
+const UNNOTICED: &str = "they do not tell 0 from 7, 1 from 8 and 2 from 9";
 
 fn put(out: &mut String, fields: &Fields) {
     for line in fields.lines() {
@@ -81,7 +132,7 @@ fn explain_guid(out: &mut String, guid: Guid) {
 
 fn explain_epid(out: &mut String, value: &str) {
     if let Some(parts) = names::EpidParts::of(value) {
-        let _ = writeln!(out, "ePID {value}: {parts}");
+        let _ = writeln!(out, "extended product id {value}: {parts}");
         put(out, &fields::epid(value));
     }
 }
@@ -104,6 +155,10 @@ fn explain_number(out: &mut String, value: &str) {
         let has_severity = number >> 31 == 1 || number >> 28 == 4;
         if hresult::symbol(number).is_some() || hresult::describe(number).is_some() || has_severity {
             let _ = writeln!(out, "HRESULT {}", names::hresult(number));
+        }
+        let code = ErrorCode(number);
+        if let (Some(meaning), Some(authority), false) = (code.meaning(), code.authority(), is_decimal) {
+            let _ = writeln!(out, "BatchActivation ErrorCode {code}: {meaning} (says {authority})");
         }
         if let Some(name) = rpc::fault_status_name(number) {
             let _ = writeln!(out, "RPC fault status 0x{number:08x} {name}");

@@ -6,10 +6,11 @@ mod fields;
 mod json;
 mod jsonl;
 mod names;
+mod opaque;
 mod stats;
 mod text;
 
-pub use explain::explain;
+pub use explain::{Explanation, explain};
 pub use jsonl::{JsonReport, SCHEMA};
 pub use stats::{Stats, StatsLayout};
 pub use text::TextReport;

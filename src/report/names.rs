@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::catalog::{host, hresult, lcid, license_status, product};
 use crate::kms::RequestBody;
+use crate::mak::{ErrorCode, IdKind};
 use crate::rpc;
 use crate::wire::Epid;
 use crate::wire::Guid;
@@ -53,6 +54,29 @@ pub(super) fn hresult(code: u32) -> String {
         text.push_str(meaning);
     }
     text
+}
+
+/// `0x7F: the MAK's limit is exceeded`, or as an HRESULT where it is one that has a symbol.
+pub(super) fn mak_error(code: ErrorCode) -> String {
+    match (code.meaning(), hresult::symbol(code.0)) {
+        (Some(meaning), None) => format!("{code}: {meaning}"),
+        (Some(meaning), Some(symbol)) => format!("{code} {symbol}: {meaning}"),
+        (None, Some(_)) => hresult(code.0),
+        (None, None) => code.to_string(),
+    }
+}
+
+/// The products whose activation has IDs of this kind.
+pub(super) fn products_of(kind: IdKind) -> &'static str {
+    match kind {
+        IdKind::Installation50 => "release candidates of Windows XP",
+        IdKind::Installation54 => {
+            "Windows XP SP1 to Windows 7, Office XP to 2010 (keys of the pkey2005 family)"
+        }
+        IdKind::Installation63 => "Windows 8 and later, Office 2013 and later (keys of the pkey2009 family)",
+        IdKind::Confirmation42 => "Windows XP, Office XP to 2007",
+        IdKind::Confirmation48 => "Windows Vista and later, Office 2010 and later",
+    }
 }
 
 /// `0x1c010003 nca_s_unk_if`.

@@ -1,5 +1,6 @@
 use crate::capture::{End, FlowInfo};
 use crate::rpc::Context;
+use crate::tls;
 
 /// A TCP connection to a KMS port, or one that carries DCE/RPC, once it has ended.
 #[derive(Clone, Debug)]
@@ -28,6 +29,30 @@ pub struct ConnectionRecord {
     pub exchanges: u64,
     /// Calls of other interfaces.
     pub other_calls: u64,
+    /// What is known of a connection that is read as HTTP or TLS, and not as DCE/RPC.
+    pub web: Option<Box<WebRecord>>,
+}
+
+/// What is known of a connection that is read as HTTP or TLS.
+#[derive(Clone, Debug)]
+pub struct WebRecord {
+    /// HTTP messages of the client and of the server.
+    pub messages: [u64; 2],
+    /// What its TLS says of itself.
+    pub tls: Option<TlsRecord>,
+    /// True where TLS came in a tunnel through a proxy (CONNECT).
+    pub is_tunnelled: bool,
+}
+
+/// What is known of a TLS connection.
+#[derive(Clone, Debug)]
+pub struct TlsRecord {
+    /// What the hellos say.
+    pub info: tls::Info,
+    /// True where application data was opened.
+    pub is_opened: bool,
+    /// Why application data stays sealed, where some does.
+    pub seal: Option<tls::Seal>,
 }
 
 /// How far a connection got.
@@ -49,6 +74,10 @@ pub enum Stage {
     NothingAfterBind,
     /// Another interface was called, volume activation was not.
     OtherInterface,
+    /// HTTP was spoken, with a service of activation or by way of it; activation was not requested.
+    OtherHttp,
+    /// TLS that was not opened.
+    Sealed,
     /// Volume activation was called.
     Called,
 }
@@ -69,6 +98,7 @@ impl ConnectionRecord {
             is_kms: false,
             exchanges: 0,
             other_calls: 0,
+            web: None,
         }
     }
 
@@ -79,6 +109,11 @@ impl ConnectionRecord {
             Stage::NotEstablished
         } else if self.exchanges > 0 {
             Stage::Called
+        } else if let Some(web) = &self.web {
+            match &web.tls {
+                Some(tls) if !tls.is_opened => Stage::Sealed,
+                _ => Stage::OtherHttp,
+            }
         } else if self.other_calls > 0 {
             Stage::OtherInterface
         } else if self.bind_nak.is_some() {
@@ -112,6 +147,8 @@ impl Stage {
             Self::BindRefused => "bind-refused",
             Self::NothingAfterBind => "nothing-after-bind",
             Self::OtherInterface => "other-interface",
+            Self::OtherHttp => "other-http",
+            Self::Sealed => "sealed",
             Self::Called => "called",
         }
     }
@@ -128,6 +165,8 @@ impl Stage {
             Self::BindRefused => "the bind was refused",
             Self::NothingAfterBind => "bound, and nothing was called",
             Self::OtherInterface => "another interface was called",
+            Self::OtherHttp => "HTTP, and activation was not requested",
+            Self::Sealed => "TLS, sealed",
             Self::Called => "activation was requested",
         }
     }

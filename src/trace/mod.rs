@@ -5,21 +5,28 @@
 
 mod calls;
 mod connection;
+mod documents;
 mod exchange;
 pub mod filter;
+mod input;
+mod mak;
 mod notice;
 mod rpc_connection;
 mod run;
 mod threads;
 mod tracer;
+mod web;
 
-pub use connection::{ConnectionRecord, Stage};
+pub use connection::{ConnectionRecord, Stage, TlsRecord, WebRecord};
+pub use documents::{trace_body, trace_har, trace_vamt};
 pub use exchange::{
     Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, Outcome, RequestRecord, RequestStubFields,
     ResponseRecord, ResponseStubFields, Span,
 };
 pub use filter::{Filter, FilterError};
+pub use input::{Input, InputKind, look_at};
+pub use mak::{Body, Carrier, MakAnswer, MakExchange, MakOutcome, MakRequest, Place, RequestHead, Service};
 pub use notice::{Notice, NoticeKind};
-pub use run::{FileRecord, Options, Summary, trace, trace_packets};
+pub use run::{FileFormat, FileRecord, Options, Summary, trace, trace_packets};
 pub use threads::{Scribe, Traced, trace_pages};
 pub use tracer::{Observer, PduContent, PduRecord};

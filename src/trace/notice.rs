@@ -54,6 +54,18 @@ pub enum NoticeKind {
     NotRpc,
     /// A PDU is not what its type says.
     MalformedPdu,
+    /// An HTTP message's end is missing.
+    MessageCut,
+    /// Bytes of a connection to a service are no HTTP.
+    NotHttp,
+    /// A TLS connection, or a record of it, cannot be opened with the secrets that are there.
+    TlsSealed,
+    /// An entry of a HAR file, or a field of one, is not what the format says.
+    MalformedHar,
+    /// A document is not what it should be.
+    MalformedDocument,
+    /// A line of a key log is none.
+    MalformedKeyLog,
     /// A bound of this program was reached.
     BoundReached,
 }
@@ -76,6 +88,12 @@ impl NoticeKind {
             Self::PduCut => "pdu-cut",
             Self::NotRpc => "not-rpc",
             Self::MalformedPdu => "malformed-pdu",
+            Self::MessageCut => "message-cut",
+            Self::NotHttp => "not-http",
+            Self::TlsSealed => "tls-sealed",
+            Self::MalformedHar => "malformed-har",
+            Self::MalformedDocument => "malformed-document",
+            Self::MalformedKeyLog => "malformed-key-log",
             Self::BoundReached => "bound-reached",
         }
     }
@@ -85,7 +103,12 @@ impl NoticeKind {
     pub fn is_failed_input(self) -> bool {
         matches!(
             self,
-            Self::Unreadable | Self::EmptyFile | Self::NotACapture | Self::TruncatedFile | Self::DamagedFile
+            Self::Unreadable
+                | Self::EmptyFile
+                | Self::NotACapture
+                | Self::TruncatedFile
+                | Self::DamagedFile
+                | Self::MalformedDocument
         )
     }
 }

@@ -195,7 +195,6 @@ impl Connection {
                 self.cut[direction as usize] += 1;
                 self.cut_by_gap = header.filter(|_| by_gap);
                 let content = PduContent::Cut { header, bytes };
-                let last = flow.last;
                 tracer.pdu(&PduRecord {
                     stream: flow.stream,
                     direction,
@@ -208,14 +207,7 @@ impl Connection {
                     let needed = header.map_or(16, |header| u64::from(header.frag_length));
                     let got = bytes.len() as u64;
                     let what = header.and_then(|header| header.ptype.name()).unwrap_or("PDU header");
-                    let how = match (flow.reset, flow.fin[direction as usize]) {
-                        (Some((who, stamp)), _) => {
-                            let who = if who == Direction::ToServer { "client" } else { "server" };
-                            format!("the connection was reset by the {who} in frame {}", stamp.frame)
-                        }
-                        (None, Some(stamp)) => format!("its sender closed in frame {}", stamp.frame),
-                        (None, None) => format!("the capture shows no more behind frame {}", last.frame),
-                    };
+                    let how = how_it_ended(flow, direction);
                     tracer.notice(&Notice {
                         needed: Some(needed),
                         got: Some(got),
@@ -320,6 +312,18 @@ impl Connection {
             },
             Body::Auth3(_) | Body::Shutdown | Body::CoCancel | Body::Orphaned => {}
         }
+    }
+}
+
+/// Why a direction has no more, as the end of a sentence.
+pub(super) fn how_it_ended(flow: &FlowInfo, direction: Direction) -> String {
+    match (flow.reset, flow.fin[direction as usize]) {
+        (Some((who, stamp)), _) => {
+            let who = if who == Direction::ToServer { "client" } else { "server" };
+            format!("the connection was reset by the {who} in frame {}", stamp.frame)
+        }
+        (None, Some(stamp)) => format!("its sender closed in frame {}", stamp.frame),
+        (None, None) => format!("the capture shows no more behind frame {}", flow.last.frame),
     }
 }
 

@@ -1,14 +1,16 @@
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::capture::{
     BadChecksum, CaptureFormat, CaptureReader, Comment, FlowTable, Flows, FragmentConflict,
     FragmentDifference, LayerOptions, Layers, LinkType, NotTcp, Packets, Stamp, Steps,
 };
+use crate::tls::KeyLog;
 use crate::wire::Hex;
 
 use super::tracer::Tracer;
-use super::{Exchange, Notice, NoticeKind, Observer, Outcome};
+use super::{Exchange, InputKind, MakExchange, MakOutcome, Notice, NoticeKind, Observer, Outcome};
 
 /// What is asked of [`trace`].
 #[derive(Clone, Debug)]
@@ -19,12 +21,14 @@ pub struct Options {
     /// Whether packets whose IPv4 or TCP checksum is wrong are left out, as their receiver does. Most captures are made
     /// on a machine whose network card fills in the checksums behind the capture.
     pub checksums: bool,
+    /// The secrets with which TLS is opened, beside those that a capture carries.
+    pub key_log: Arc<KeyLog>,
 }
 
 impl Default for Options {
     /// Port 1688, checksums ignored.
     fn default() -> Self {
-        Self { ports: vec![1688], checksums: false }
+        Self { ports: vec![1688], checksums: false, key_log: Arc::default() }
     }
 }
 
@@ -33,10 +37,30 @@ impl Default for Options {
 pub struct FileRecord<'a> {
     /// Its name, as the caller gave it.
     pub name: &'a str,
-    /// Its container, where it is one file.
-    pub format: Option<CaptureFormat>,
+    /// What it is, where it is one file.
+    pub format: Option<FileFormat>,
     /// The names of the files, where several are read as one.
     pub files: &'a [&'a str],
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    /// A capture, in this container.
+    Capture(CaptureFormat),
+    /// Another input.
+    Other(InputKind),
+}
+
+impl FileFormat {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Capture(format) => format.name(),
+            Self::Other(kind) => kind.name(),
+        }
+    }
 }
 
 /// What a capture held, in numbers.
@@ -74,14 +98,18 @@ pub struct Summary {
     pub other_connections: u64,
     /// Whole PDUs of the connections that are reported.
     pub pdus: u64,
-    /// Exchanges.
+    /// Exchanges, with KMS hosts and with MAK's services.
     pub exchanges: u64,
+    /// Those of them with MAK's services.
+    pub mak_exchanges: u64,
     /// Exchanges with a response that could be opened.
     pub answered: u64,
-    /// Exchanges that were answered with an HRESULT only.
+    /// Exchanges that were answered with an HRESULT only, or with an error of MAK's services.
     pub refused: u64,
     /// Exchanges that were answered with a fault.
     pub faults: u64,
+    /// Exchanges that were answered with an HTTP status of failure and nothing that says more.
+    pub http_errors: u64,
     /// Exchanges whose answer could not be opened.
     pub unreadable: u64,
     /// Exchanges without an answer.
@@ -94,6 +122,10 @@ pub struct Summary {
     pub evicted_connections: u64,
     /// Comments that somebody has written into the file.
     pub comments: u64,
+    /// Entries of a HAR file.
+    pub entries: u64,
+    /// Computers of a VAMT file.
+    pub computers: u64,
     /// Complaints.
     pub notices: u64,
 }
@@ -119,15 +151,19 @@ impl Summary {
             other_connections,
             pdus,
             exchanges,
+            mak_exchanges,
             answered,
             refused,
             faults,
+            http_errors,
             unreadable,
             unanswered,
             failed_checks,
             late_bytes,
             evicted_connections,
             comments,
+            entries,
+            computers,
             notices,
         } = other;
         for (own, other) in [
@@ -147,15 +183,19 @@ impl Summary {
             (&mut self.other_connections, other_connections),
             (&mut self.pdus, pdus),
             (&mut self.exchanges, exchanges),
+            (&mut self.mak_exchanges, mak_exchanges),
             (&mut self.answered, answered),
             (&mut self.refused, refused),
             (&mut self.faults, faults),
+            (&mut self.http_errors, http_errors),
             (&mut self.unreadable, unreadable),
             (&mut self.unanswered, unanswered),
             (&mut self.failed_checks, failed_checks),
             (&mut self.late_bytes, late_bytes),
             (&mut self.evicted_connections, evicted_connections),
             (&mut self.comments, comments),
+            (&mut self.entries, entries),
+            (&mut self.computers, computers),
             (&mut self.notices, notices),
         ] {
             *own += other;
@@ -179,6 +219,23 @@ impl Summary {
         };
         self.failed_checks += u64::from(exchange.checks.as_ref().is_some_and(fails));
     }
+
+    pub(super) fn count_mak(&mut self, exchange: &MakExchange) {
+        self.exchanges += 1;
+        self.mak_exchanges += 1;
+        if exchange.is_request_alone() {
+            return;
+        }
+        match exchange.outcome() {
+            MakOutcome::Answered => self.answered += 1,
+            MakOutcome::PartlyRefused(_) | MakOutcome::Refused(_) => self.refused += 1,
+            MakOutcome::Fault(_) => self.faults += 1,
+            MakOutcome::HttpError(_) => self.http_errors += 1,
+            MakOutcome::Unreadable => self.unreadable += 1,
+            MakOutcome::Unanswered => self.unanswered += 1,
+        }
+        self.failed_checks += u64::from(exchange.has_failed_check());
+    }
 }
 
 /// Reads a capture to its end and tells the observer what is in it.
@@ -188,7 +245,11 @@ impl Summary {
 pub fn trace(name: &str, reader: impl Read, options: &Options, observer: &mut impl Observer) -> Summary {
     match CaptureReader::new(reader) {
         Ok(mut capture) => {
-            observer.file(&FileRecord { name, format: Some(capture.format()), files: &[] });
+            observer.file(&FileRecord {
+                name,
+                format: Some(FileFormat::Capture(capture.format())),
+                files: &[],
+            });
             trace_packets(&mut capture, options, observer)
         }
         Err(error) => {
@@ -202,7 +263,7 @@ pub fn trace(name: &str, reader: impl Read, options: &Options, observer: &mut im
 
 /// As [`trace`] for packets from anywhere: of several files as one, or of a time. No file is told.
 pub fn trace_packets(packets: &mut impl Packets, options: &Options, observer: &mut impl Observer) -> Summary {
-    let mut flows = Flows::new(Tracer::new(&mut *observer, &options.ports));
+    let mut flows = Flows::new(Tracer::new(&mut *observer, options));
     let read = read_packets(packets, options, &mut flows);
     let mut summary = flows.handler.summary;
     summary.add(&read);
@@ -218,6 +279,9 @@ pub(super) trait Taker: Steps {
     /// Takes a comment.
     fn comment(&mut self, comment: Comment);
 
+    /// Takes a key log that the capture carries.
+    fn secrets(&mut self, secrets: &[u8]);
+
     /// A packet has been dealt with. False once nothing more need be read.
     fn goes_on(&mut self) -> bool;
 }
@@ -229,6 +293,10 @@ impl<O: Observer> Taker for Flows<Tracer<O>> {
 
     fn comment(&mut self, comment: Comment) {
         self.handler.observer.comment(&comment);
+    }
+
+    fn secrets(&mut self, secrets: &[u8]) {
+        self.handler.add_secrets(secrets);
     }
 
     fn goes_on(&mut self) -> bool {

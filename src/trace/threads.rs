@@ -103,7 +103,7 @@ fn alone<S: Scribe, O: FnMut(&[u8]) -> bool>(
     desk: &mut Desk<'_, O>,
 ) -> Traced<S> {
     let Some(scribe) = scribes.pop() else { return Traced { summary: Summary::default(), scribes } };
-    let flows = Flows::new(Tracer::new(scribe, &options.ports));
+    let flows = Flows::new(Tracer::new(scribe, options));
     let mut alone = Alone { flows, chief, notices: 0, desk };
     let mut summary = read_packets(packets, options, &mut alone);
     let Alone { flows, notices, desk, .. } = alone;
@@ -143,6 +143,10 @@ impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
         self.desk.hand_out(self.chief);
     }
 
+    fn secrets(&mut self, secrets: &[u8]) {
+        self.flows.handler.add_secrets(secrets);
+    }
+
     fn goes_on(&mut self) -> bool {
         if self.flows.handler.observer.written() >= PAGE {
             self.desk.hand_out(&mut self.flows.handler.observer);
@@ -153,6 +157,7 @@ impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
 
 /// A step of the table, on its way to the thread that has the connection. It is small, because what one core writes and
 /// another one reads is slow.
+#[derive(Clone, Copy)]
 struct Message {
     frame: u64,
     /// Where there is none, [`Message::kind`] says so.
@@ -173,8 +178,14 @@ struct Message {
 #[derive(Clone, Copy)]
 enum Kind {
     Open,
-    Segment { direction: Direction, flags: TcpFlags, has_time: bool },
+    Segment {
+        direction: Direction,
+        flags: TcpFlags,
+        has_time: bool,
+    },
     Close(Option<End>),
+    /// Not of one connection: every thread is told.
+    Secrets,
 }
 
 #[derive(Default)]
@@ -327,7 +338,7 @@ impl<'scope, S: Scribe + 'scope> Worker<'scope, S> {
         let (give_back, spare) = channel();
         let (hand_in, written) = sync_channel(MAX_WAITING);
         let (pages, empty) = channel::<Vec<u8>>();
-        let mut flows = Flows::new(Tracer::new(scribe, &options.ports));
+        let mut flows = Flows::new(Tracer::new(scribe, options));
         let thread = scope.spawn(move || {
             for mut batch in work {
                 let mut marks = Vec::new();
@@ -365,6 +376,22 @@ impl Batch {
 }
 
 impl Message {
+    /// One that says nothing yet.
+    fn new(place: usize, slot: usize, kind: Kind) -> Self {
+        Self {
+            frame: 0,
+            time: 0,
+            slot: u32::try_from(slot).unwrap_or(u32::MAX),
+            place: u32::try_from(place).unwrap_or(u32::MAX),
+            sequence: 0,
+            acknowledgment: 0,
+            payload_length: 0,
+            from: 0,
+            captured: 0,
+            kind,
+        }
+    }
+
     /// Takes the step; what it names is in its own batch.
     fn take<S: Scribe>(&self, batch: &Batch, flows: &mut Flows<Tracer<S>>, unwanted: &[AtomicU64]) {
         let (slot, from) = (self.slot as usize, self.from as usize);
@@ -386,6 +413,7 @@ impl Message {
                 }
             }
             Kind::Close(end) => flows.close(slot, end),
+            Kind::Secrets => flows.handler.add_secrets(&batch.bytes[from..from + self.captured as usize]),
         }
     }
 }
@@ -416,21 +444,9 @@ struct Dispatch<'a> {
 impl Dispatch<'_> {
     /// The batch of the thread that has a connection, and a message about it that says nothing yet.
     fn next(&mut self, slot: usize, kind: Kind) -> (&mut Batch, Message) {
-        let place = self.place;
+        let message = Message::new(self.place, slot, kind);
         self.place += 1;
         let count = self.batches.len();
-        let message = Message {
-            frame: 0,
-            time: 0,
-            slot: u32::try_from(slot).unwrap_or(u32::MAX),
-            place: u32::try_from(place).unwrap_or(u32::MAX),
-            sequence: 0,
-            acknowledgment: 0,
-            payload_length: 0,
-            from: 0,
-            captured: 0,
-            kind,
-        };
         (&mut self.batches[shard_of(self.streams[slot]) % count], message)
     }
 
@@ -500,6 +516,17 @@ impl Taker for Dispatch<'_> {
     fn comment(&mut self, comment: Comment) {
         self.remarks.push((self.place, Remark::Comment(comment)));
         self.place += 1;
+    }
+
+    fn secrets(&mut self, secrets: &[u8]) {
+        let message = Message::new(self.place, 0, Kind::Secrets);
+        self.place += 1;
+        for batch in &mut self.batches {
+            let from = u32::try_from(batch.bytes.len()).unwrap_or(u32::MAX);
+            let captured = u32::try_from(secrets.len()).unwrap_or(0);
+            batch.bytes.extend_from_slice(secrets);
+            batch.messages.push(Message { from, captured, ..message });
+        }
     }
 
     fn goes_on(&mut self) -> bool {

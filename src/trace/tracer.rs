@@ -1,13 +1,18 @@
+use std::sync::Arc;
+
 use crate::capture::{
     Chunk, Comment, Conflict, Direction, End, FlowInfo, Gap, Handler, SHARDS, Stamp, shard_of,
 };
 use crate::kms::Verifier;
+use crate::mak::vamt;
 use crate::rpc::{Header, Pdu};
+use crate::tls::KeyLog;
 use crate::wire::{Error, Hex};
 
 use super::calls::Out;
 use super::rpc_connection::RpcConnection;
-use super::{ConnectionRecord, Exchange, FileRecord, Notice, NoticeKind, Summary};
+use super::web::WebConnection;
+use super::{ConnectionRecord, Exchange, FileRecord, MakExchange, Notice, NoticeKind, Options, Summary};
 
 /// Who is told what is in a capture.
 ///
@@ -20,6 +25,10 @@ pub trait Observer {
     fn pdu(&mut self, pdu: &PduRecord<'_>) {}
     /// A call of volume activation.
     fn exchange(&mut self, exchange: &Exchange) {}
+    /// An exchange with one of MAK's services.
+    fn mak(&mut self, exchange: &MakExchange) {}
+    /// A computer of a VAMT file.
+    fn computer(&mut self, computer: &vamt::Computer) {}
     /// A connection has ended.
     fn connection(&mut self, connection: &ConnectionRecord) {}
     /// Something could not be read.
@@ -45,6 +54,14 @@ impl<O: Observer> Observer for &mut O {
 
     fn exchange(&mut self, exchange: &Exchange) {
         (**self).exchange(exchange);
+    }
+
+    fn mak(&mut self, exchange: &MakExchange) {
+        (**self).mak(exchange);
+    }
+
+    fn computer(&mut self, computer: &vamt::Computer) {
+        (**self).computer(computer);
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
@@ -121,6 +138,8 @@ pub(super) struct Tracer<O> {
     ports: Vec<u16>,
     /// Bytes of all connections of a shard that wait for more.
     held: [usize; SHARDS],
+    /// The secrets with which TLS is opened.
+    pub(super) key_log: Arc<KeyLog>,
     /// One for all connections: they share the keys of a time.
     verifier: Verifier,
 }
@@ -138,6 +157,8 @@ pub(super) enum State {
     Fresh,
     /// It begins like DCE/RPC, or is on a port of volume activation.
     Rpc(Box<RpcConnection>),
+    /// It begins like HTTP or TLS.
+    Web(Box<WebConnection>),
     /// Something else.
     Ignored,
 }
@@ -148,16 +169,18 @@ impl State {
         match self {
             Self::Fresh | Self::Ignored => 0,
             Self::Rpc(connection) => connection.held(),
+            Self::Web(connection) => connection.held(),
         }
     }
 }
 
 impl<O: Observer> Tracer<O> {
-    pub(super) fn new(observer: O, ports: &[u16]) -> Self {
+    pub(super) fn new(observer: O, options: &Options) -> Self {
         Self {
             observer,
             summary: Summary::default(),
-            ports: ports.to_vec(),
+            ports: options.ports.clone(),
+            key_log: Arc::clone(&options.key_log),
             held: [0; SHARDS],
             verifier: Verifier::default(),
         }
@@ -167,14 +190,27 @@ impl<O: Observer> Tracer<O> {
         self.ports.contains(&flow.server.port) || self.ports.contains(&flow.client.port)
     }
 
-    /// What becomes of a connection by its first bytes: where its port does not tell, they have to look like DCE/RPC.
-    fn first_bytes(&self, flow: &FlowInfo, look_like_rpc: bool) -> State {
+    /// What becomes of a connection by its first bytes: where its port does not tell, they have to look like DCE/RPC, like
+    /// HTTP or like TLS.
+    fn first_bytes(&self, flow: &FlowInfo, direction: Direction, (offset, bytes): (u64, &[u8])) -> State {
         let is_kms_port = self.is_kms_port(flow);
-        if is_kms_port || look_like_rpc {
+        if is_kms_port || (bytes.first() == Some(&5) && offset == 0) {
             State::Rpc(Box::new(RpcConnection::new(flow, is_kms_port)))
         } else {
-            State::Ignored
+            let web = WebConnection::begins_with(bytes, direction, flow);
+            web.map_or(State::Ignored, |web| State::Web(Box::new(web)))
         }
+    }
+
+    /// Adds the secrets of a key log that the capture carries. What cannot be read of it cannot be used.
+    pub(super) fn add_secrets(&mut self, text: &[u8]) {
+        Arc::make_mut(&mut self.key_log).add(text);
+    }
+
+    /// Tells of an exchange with one of MAK's services.
+    pub(super) fn mak(&mut self, exchange: &MakExchange) {
+        self.summary.count_mak(exchange);
+        self.observer.mak(exchange);
     }
 
     pub(super) fn notice(&mut self, notice: &Notice) {
@@ -192,13 +228,17 @@ impl<O: Observer> Handler for Tracer<O> {
 
     fn data(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, chunk: Chunk<'_>) {
         if matches!(state, State::Fresh) {
-            *state = self.first_bytes(flow, chunk.bytes.first() == Some(&5));
+            *state = self.first_bytes(flow, direction, (chunk.offset, chunk.bytes));
         }
         let shard = shard_of(flow.stream);
         let held = state.held();
         let is_dismissed = match state {
             State::Fresh | State::Ignored => return,
             State::Rpc(connection) => {
+                connection.data(self, flow, direction, chunk);
+                connection.is_dismissed()
+            }
+            State::Web(connection) => {
                 connection.data(self, flow, direction, chunk);
                 connection.is_dismissed()
             }
@@ -210,6 +250,7 @@ impl<O: Observer> Handler for Tracer<O> {
             match state {
                 State::Fresh | State::Ignored => {}
                 State::Rpc(connection) => connection.give_up(self, flow),
+                State::Web(connection) => connection.give_up(self, flow),
             }
             self.held[shard] += state.held();
         }
@@ -220,14 +261,19 @@ impl<O: Observer> Handler for Tracer<O> {
     }
 
     fn gap(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, gap: Gap) {
-        if matches!(state, State::Fresh) {
-            *state = self.first_bytes(flow, false);
+        // Elsewhere than on a port of volume activation, the next bytes may tell.
+        if matches!(state, State::Fresh) && self.is_kms_port(flow) {
+            *state = self.first_bytes(flow, direction, (0, &[]));
         }
         let shard = shard_of(flow.stream);
         self.held[shard] -= state.held();
         let cut = match state {
             State::Fresh | State::Ignored => return,
             State::Rpc(connection) => connection.gap(self, flow, direction, gap),
+            State::Web(connection) => {
+                connection.gap(self, flow, direction, gap);
+                String::new()
+            }
         };
         self.held[shard] += state.held();
         let length = gap.to - gap.from;
@@ -276,6 +322,7 @@ impl<O: Observer> Handler for Tracer<O> {
         self.held[shard_of(flow.stream)] -= state.held();
         let record = match state {
             State::Rpc(connection) => connection.close(self, flow, end),
+            State::Web(connection) => connection.close(self, flow, end),
             State::Fresh if self.is_kms_port(flow) => Some(ConnectionRecord::silent(flow, end)),
             State::Fresh | State::Ignored => None,
         };

@@ -3,8 +3,10 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::capture::Endpoint;
-use crate::catalog::product;
+use crate::catalog::{hresult, product};
 use crate::report::json::{IfAny, Json, Object, fields};
+use crate::rpc;
+use crate::trace::Service;
 use crate::wire::Rfc3339;
 
 use super::Stats;
@@ -67,16 +69,20 @@ struct StatsLine<'a> {
     sku_name: Option<&'static str>,
     kms_id: Option<String>,
     kms_name: Option<&'static str>,
+    service: Option<Option<&'static str>>,
     outcome: Option<&'static str>,
     hresult: Option<String>,
     hresult_symbol: Option<&'static str>,
     status: Option<String>,
     status_name: Option<&'static str>,
+    error_code: Option<String>,
+    http_status: Option<u16>,
     others: Option<u64>,
     exchanges: u64,
     answered: u64,
     refused: u64,
     faults: u64,
+    http_errors: u64,
     unreadable: u64,
     unanswered: u64,
     failed_checks: u64,
@@ -108,16 +114,20 @@ impl StatsLine<'_> {
             "sku_name": IfAny(self.sku_name),
             "kms_id": IfAny(self.kms_id.as_deref()),
             "kms_name": IfAny(self.kms_name),
+            "service": IfAny(self.service),
             "outcome": IfAny(self.outcome),
             "hresult": IfAny(self.hresult.as_deref()),
             "hresult_symbol": IfAny(self.hresult_symbol),
             "status": IfAny(self.status.as_deref()),
             "status_name": IfAny(self.status_name),
+            "error_code": IfAny(self.error_code.as_deref()),
+            "http_status": IfAny(self.http_status),
             "others": IfAny(self.others),
             "exchanges": self.exchanges,
             "answered": self.answered,
             "refused": self.refused,
             "faults": self.faults,
+            "http_errors": self.http_errors,
             "unreadable": self.unreadable,
             "unanswered": self.unanswered,
             "failed_checks": self.failed_checks,
@@ -151,16 +161,20 @@ impl<'a> StatsLine<'a> {
             sku_name: None,
             kms_id: None,
             kms_name: None,
+            service: None,
             outcome: None,
             hresult: None,
             hresult_symbol: None,
             status: None,
             status_name: None,
+            error_code: None,
+            http_status: None,
             others: None,
             exchanges: row.exchanges,
             answered: row.answered,
             refused: row.refused,
             faults: row.faults,
+            http_errors: row.http_errors,
             unreadable: row.unreadable,
             unanswered: row.unanswered,
             failed_checks: row.failed_checks,
@@ -182,14 +196,17 @@ impl<'a> StatsLine<'a> {
 
     fn set_outcome(&mut self, key: OutcomeKey) {
         self.outcome = Some(key.name());
-        match (key, key.code()) {
-            (OutcomeKey::Refused(_), Some((code, symbol))) => {
-                (self.hresult, self.hresult_symbol) = (Some(format!("0x{code:08X}")), symbol);
+        match key {
+            OutcomeKey::Refused(code) | OutcomeKey::SoapFault(Some(code)) => {
+                (self.hresult, self.hresult_symbol) = (Some(format!("0x{code:08X}")), hresult::symbol(code));
             }
-            (_, Some((code, name))) => {
-                (self.status, self.status_name) = (Some(format!("0x{code:08x}")), name);
+            OutcomeKey::Fault(Some(status)) => {
+                self.status = Some(format!("0x{status:08x}"));
+                self.status_name = rpc::fault_status_name(status);
             }
-            (_, None) => {}
+            OutcomeKey::MakRefused(_, code) => self.error_code = code.map(|code| code.to_string()),
+            OutcomeKey::HttpError(status) => self.http_status = Some(status),
+            _ => {}
         }
     }
 
@@ -203,6 +220,7 @@ impl<'a> StatsLine<'a> {
                 (self.kms_id, self.kms_name) = (text(&guid), product::kms_id(guid).map(|kms| kms.name));
             }
             ProductKey::Unread => {}
+            ProductKey::Service(service) => self.service = Some(service.map(Service::name)),
         }
     }
 }

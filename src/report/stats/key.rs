@@ -3,12 +3,12 @@ use std::net::IpAddr;
 
 use crate::capture::Endpoint;
 use crate::catalog::product;
+use crate::mak::ErrorCode;
 use crate::report::names;
-use crate::rpc;
-use crate::trace::{Exchange, Outcome};
+use crate::trace::{Exchange, MakOutcome, Outcome, Service};
 use crate::wire::Guid;
 
-use super::row::Sample;
+use super::row::{Ended, Sample};
 use super::rows::{Hasher, Key};
 
 /// What was asked for.
@@ -20,6 +20,8 @@ pub(super) enum ProductKey {
     KmsId(Guid),
     /// There is no request, or it could not be opened.
     Unread,
+    /// One of MAK's services.
+    Service(Option<Service>),
 }
 
 impl ProductKey {
@@ -47,6 +49,8 @@ impl fmt::Display for ProductKey {
                 None => write!(f, "KMS id {guid}"),
             },
             Self::Unread => f.write_str("-"),
+            Self::Service(Some(service)) => write!(f, "MAK: {}", service.name()),
+            Self::Service(None) => f.write_str("MAK: -"),
         }
     }
 }
@@ -58,6 +62,11 @@ pub(super) enum OutcomeKey {
     NotVerified,
     Refused(u32),
     Fault(Option<u32>),
+    /// Some items were refused, or all of them.
+    MakRefused(bool, Option<ErrorCode>),
+    /// A SOAP fault, with its HRESULT.
+    SoapFault(Option<u32>),
+    HttpError(u16),
     Unreadable,
     Unanswered,
 }
@@ -65,12 +74,18 @@ pub(super) enum OutcomeKey {
 impl OutcomeKey {
     pub(super) fn of(sample: &Sample) -> Self {
         match sample.outcome {
-            Outcome::Answered if sample.has_failed_check => Self::NotVerified,
-            Outcome::Answered => Self::Answered,
-            Outcome::Refused(code) => Self::Refused(code),
-            Outcome::Fault(status) => Self::Fault(status),
-            Outcome::Unreadable => Self::Unreadable,
-            Outcome::Unanswered => Self::Unanswered,
+            Ended::Kms(Outcome::Answered) | Ended::Mak(MakOutcome::Answered) if sample.has_failed_check => {
+                Self::NotVerified
+            }
+            Ended::Kms(Outcome::Answered) | Ended::Mak(MakOutcome::Answered) => Self::Answered,
+            Ended::Kms(Outcome::Refused(code)) => Self::Refused(code),
+            Ended::Kms(Outcome::Fault(status)) => Self::Fault(status),
+            Ended::Mak(MakOutcome::PartlyRefused(code)) => Self::MakRefused(false, code),
+            Ended::Mak(MakOutcome::Refused(code)) => Self::MakRefused(true, code),
+            Ended::Mak(MakOutcome::Fault(hresult)) => Self::SoapFault(hresult),
+            Ended::Mak(MakOutcome::HttpError(status)) => Self::HttpError(status),
+            Ended::Kms(Outcome::Unreadable) | Ended::Mak(MakOutcome::Unreadable) => Self::Unreadable,
+            Ended::Kms(Outcome::Unanswered) | Ended::Mak(MakOutcome::Unanswered) => Self::Unanswered,
         }
     }
 }
@@ -86,6 +101,19 @@ impl fmt::Display for OutcomeKey {
             },
             Self::Fault(Some(status)) => write!(f, "fault {}", names::fault_status(status)),
             Self::Fault(None) => f.write_str("fault without a status"),
+            Self::MakRefused(is_all, code) => {
+                let name = if is_all { "refused" } else { "partly refused" };
+                match code {
+                    Some(code) => write!(f, "{name} {}", names::mak_error(code)),
+                    None => write!(f, "{name} without a code"),
+                }
+            }
+            Self::SoapFault(Some(code)) => match crate::catalog::hresult::symbol(code) {
+                Some(symbol) => write!(f, "SOAP fault 0x{code:08X} {symbol}"),
+                None => write!(f, "SOAP fault 0x{code:08X}"),
+            },
+            Self::SoapFault(None) => f.write_str("SOAP fault without an HRESULT"),
+            Self::HttpError(status) => write!(f, "HTTP status {status}"),
             Self::Unreadable => f.write_str("unreadable answer"),
             Self::Unanswered => f.write_str("unanswered"),
         }
@@ -117,6 +145,10 @@ impl Key for ProductKey {
                 hasher.write(&guid.to_wire());
             }
             Self::Unread => {}
+            Self::Service(service) => {
+                hasher.write(b"MAK");
+                hasher.write(service.map_or("", Service::name).as_bytes());
+            }
         }
     }
 
@@ -133,12 +165,32 @@ impl Key for OutcomeKey {
                 hasher.write(kind);
                 hasher.write(&code.to_be_bytes());
             }
+            Self::MakRefused(_, code) => {
+                hasher.write(self.name().as_bytes());
+                hasher.write(&code.map_or([0; 4], |code| code.0.to_be_bytes()));
+            }
+            Self::SoapFault(Some(code)) => {
+                hasher.write(b"SOAP");
+                hasher.write(&code.to_be_bytes());
+            }
+            Self::HttpError(status) => {
+                hasher.write(b"HTTP");
+                hasher.write(&status.to_be_bytes());
+            }
             other => hasher.write(other.name().as_bytes()),
         }
     }
 
     fn is_special(&self) -> bool {
-        self.code().is_none()
+        matches!(
+            self,
+            Self::Answered
+                | Self::NotVerified
+                | Self::Fault(None)
+                | Self::SoapFault(None)
+                | Self::Unreadable
+                | Self::Unanswered
+        )
     }
 }
 
@@ -149,17 +201,12 @@ impl OutcomeKey {
             Self::Answered => "answered",
             Self::NotVerified => "not-verified",
             Self::Refused(_) => "refused",
-            Self::Fault(_) => "fault",
+            Self::MakRefused(true, _) => "refused",
+            Self::MakRefused(false, _) => "partly-refused",
+            Self::Fault(_) | Self::SoapFault(_) => "fault",
+            Self::HttpError(_) => "http-error",
             Self::Unreadable => "unreadable",
             Self::Unanswered => "unanswered",
-        }
-    }
-
-    pub(super) fn code(self) -> Option<(u32, Option<&'static str>)> {
-        match self {
-            Self::Refused(code) => Some((code, crate::catalog::hresult::symbol(code))),
-            Self::Fault(status) => status.map(|status| (status, rpc::fault_status_name(status))),
-            _ => None,
         }
     }
 }

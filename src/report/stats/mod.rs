@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::capture::Endpoint;
-use crate::trace::Exchange;
+use crate::trace::{Carrier, Exchange, MakExchange};
 use crate::wire::Guid;
 
 use key::{OutcomeKey, ProductKey};
@@ -62,6 +62,18 @@ impl Stats {
         if let Some(body) = request.and_then(|message| message.body()) {
             self.machines.insert((exchange.server, body.cmid));
         }
+    }
+
+    /// Counts an exchange with one of MAK's services. A HAR names no client.
+    pub fn mak(&mut self, exchange: &MakExchange) {
+        let sample = Sample::of_mak(exchange);
+        self.all.add(&sample);
+        if let Carrier::Stream { client, server, .. } = exchange.carrier {
+            self.clients.row(client.address).add(&sample);
+            self.hosts.row(server).add(&sample);
+        }
+        self.products.row(ProductKey::Service(exchange.service)).add(&sample);
+        self.outcomes.row(OutcomeKey::of(&sample)).add(&sample);
     }
 
     /// Adds what another one has counted.

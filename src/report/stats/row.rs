@@ -1,5 +1,5 @@
 use crate::kms::Check;
-use crate::trace::{Exchange, Outcome};
+use crate::trace::{Exchange, MakExchange, MakOutcome, Outcome};
 
 use super::histogram::Histogram;
 
@@ -10,6 +10,7 @@ pub(super) struct Row {
     pub(super) answered: u64,
     pub(super) refused: u64,
     pub(super) faults: u64,
+    pub(super) http_errors: u64,
     pub(super) unreadable: u64,
     pub(super) unanswered: u64,
     /// Those of the answered ones of which a check fails.
@@ -19,10 +20,17 @@ pub(super) struct Row {
     pub(super) seen: Option<(i64, i64)>,
 }
 
+/// How an exchange ended, with whom.
+#[derive(Clone, Copy)]
+pub(super) enum Ended {
+    Kms(Outcome),
+    Mak(MakOutcome),
+}
+
 /// What is counted of one exchange, worked out once for all its rows.
 #[derive(Clone, Copy)]
 pub(super) struct Sample {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Ended,
     pub(super) has_failed_check: bool,
     service_time: Option<i64>,
     seen: Option<(i64, i64)>,
@@ -35,8 +43,18 @@ impl Sample {
         let spans = asked.into_iter().chain(exchange.answer_span());
         let times = spans.flat_map(|span| [span.first.time, span.last.time]).flatten();
         Self {
-            outcome: exchange.outcome(),
+            outcome: Ended::Kms(exchange.outcome()),
             has_failed_check: exchange.checks.is_some_and(|checks| checks.by_name().iter().any(fails)),
+            service_time: exchange.service_time(),
+            seen: times.fold(None, |seen, time| widened(seen, (time, time))),
+        }
+    }
+
+    pub(super) fn of_mak(exchange: &MakExchange) -> Self {
+        let times = exchange.stamps().filter_map(|stamp| stamp.time);
+        Self {
+            outcome: Ended::Mak(exchange.outcome()),
+            has_failed_check: exchange.has_failed_check(),
             service_time: exchange.service_time(),
             seen: times.fold(None, |seen, time| widened(seen, (time, time))),
         }
@@ -47,11 +65,13 @@ impl Row {
     pub(super) fn add(&mut self, sample: &Sample) {
         self.exchanges += 1;
         *match sample.outcome {
-            Outcome::Answered => &mut self.answered,
-            Outcome::Refused(_) => &mut self.refused,
-            Outcome::Fault(_) => &mut self.faults,
-            Outcome::Unreadable => &mut self.unreadable,
-            Outcome::Unanswered => &mut self.unanswered,
+            Ended::Kms(Outcome::Answered) | Ended::Mak(MakOutcome::Answered) => &mut self.answered,
+            Ended::Kms(Outcome::Refused(_)) => &mut self.refused,
+            Ended::Mak(MakOutcome::PartlyRefused(_) | MakOutcome::Refused(_)) => &mut self.refused,
+            Ended::Kms(Outcome::Fault(_)) | Ended::Mak(MakOutcome::Fault(_)) => &mut self.faults,
+            Ended::Mak(MakOutcome::HttpError(_)) => &mut self.http_errors,
+            Ended::Kms(Outcome::Unreadable) | Ended::Mak(MakOutcome::Unreadable) => &mut self.unreadable,
+            Ended::Kms(Outcome::Unanswered) | Ended::Mak(MakOutcome::Unanswered) => &mut self.unanswered,
         } += 1;
         self.failed_checks += u64::from(sample.has_failed_check);
         sample.service_time.into_iter().for_each(|time| self.times.record(time));
@@ -63,6 +83,7 @@ impl Row {
         self.answered += other.answered;
         self.refused += other.refused;
         self.faults += other.faults;
+        self.http_errors += other.http_errors;
         self.unreadable += other.unreadable;
         self.unanswered += other.unanswered;
         self.failed_checks += other.failed_checks;

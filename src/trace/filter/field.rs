@@ -1,6 +1,10 @@
+use crate::capture::Endpoint;
 use crate::catalog;
 use crate::kms::{Check, Ndr, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
-use crate::trace::{Answer, ContextStanding, Exchange, RequestRecord, ResponseRecord};
+use crate::mak::{Check as MakCheck, Content, ErrorCode, RequestItem, ResponseItem};
+use crate::trace::{
+    Answer, Carrier, ContextStanding, Exchange, MakExchange, RequestHead, RequestRecord, ResponseRecord,
+};
 use crate::wire::Epid;
 
 use super::error::nearest;
@@ -16,15 +20,46 @@ pub struct Field {
     /// What it is, in half a sentence.
     pub meaning: &'static str,
     pub(super) kind: Kind,
-    /// Hands the values of an exchange's field to the test until one passes; whether one did. Records of other
-    /// protocols get a function of their own beside this one.
-    pub(super) of_exchange: OfExchange,
+    /// Hands the values that the field has in an exchange to the test until one passes; whether one did.
+    of_exchange: OfExchange,
+    /// The same for an exchange with one of MAK's services.
+    of_mak: OfMak,
 }
 
-pub(super) type OfExchange = fn(&Exchange, &mut Test<'_>) -> bool;
+type OfExchange = fn(&Exchange, &mut Test<'_>) -> bool;
+type OfMak = fn(&MakExchange, &mut Test<'_>) -> bool;
 pub(super) type Test<'a> = dyn FnMut(Value<'_>) -> bool + 'a;
 
+/// A record that a filter is asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// An exchange of a KMS.
+    Kms(&'a Exchange),
+    /// An exchange with one of MAK's services.
+    Mak(&'a MakExchange),
+}
+
+impl<'a> From<&'a Exchange> for Record<'a> {
+    fn from(exchange: &'a Exchange) -> Self {
+        Self::Kms(exchange)
+    }
+}
+
+impl<'a> From<&'a MakExchange> for Record<'a> {
+    fn from(exchange: &'a MakExchange) -> Self {
+        Self::Mak(exchange)
+    }
+}
+
 impl Field {
+    /// Hands the values that the field has in a record to the test until one passes; whether one did.
+    pub(super) fn test(&self, record: Record<'_>, test: &mut Test<'_>) -> bool {
+        match record {
+            Record::Kms(exchange) => (self.of_exchange)(exchange, test),
+            Record::Mak(exchange) => (self.of_mak)(exchange, test),
+        }
+    }
+
     /// The type of its values: what can stand on the other side of a comparison.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
@@ -81,28 +116,61 @@ const fn field(
     meaning: &'static str,
     of_exchange: OfExchange,
 ) -> Field {
-    Field { name, aliases, meaning, kind, of_exchange }
+    Field { name, aliases, meaning, kind, of_exchange, of_mak: |_, _| false }
 }
 
-static FIELDS: [Field; 58] = [
+/// A field that only MAK's services have.
+const fn mak(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kind: Kind,
+    meaning: &'static str,
+    of_mak: OfMak,
+) -> Field {
+    Field { name, aliases, meaning, kind, of_exchange: |_, _| false, of_mak }
+}
+
+impl Field {
+    /// The field is in exchanges of a KMS as well.
+    const fn and_kms(self, of_exchange: OfExchange) -> Self {
+        Self { of_exchange, ..self }
+    }
+
+    /// The field is in exchanges with MAK's services as well.
+    const fn and_mak(self, of_mak: OfMak) -> Self {
+        Self { of_mak, ..self }
+    }
+}
+
+static FIELDS: [Field; 74] = [
     field("client", &[], Kind::Address, "the client's address", |x, test| {
         test(Value::Endpoint(x.client.address, x.client.port))
-    }),
+    })
+    .and_mak(|x, test| ends(x).is_some_and(|(client, _)| test(client))),
     field("host", &["server"], Kind::Address, "the host's address", |x, test| {
         test(Value::Endpoint(x.server.address, x.server.port))
-    }),
+    })
+    .and_mak(|x, test| ends(x).is_some_and(|(_, server)| test(server))),
     field("address", &["addr"], Kind::Address, "either side's address", |x, test| {
         [x.client, x.server].iter().any(|side| test(Value::Endpoint(side.address, side.port)))
-    }),
-    field("client.port", &[], Kind::Number, "the client's port", |x, test| number(test, x.client.port)),
+    })
+    .and_mak(|x, test| ends(x).is_some_and(|(client, server)| test(client) || test(server))),
+    field("client.port", &[], Kind::Number, "the client's port", |x, test| number(test, x.client.port))
+    .and_mak(|x, test| ports(x).is_some_and(|(client, _)| number(test, client))),
     field("host.port", &["server.port"], Kind::Number, "the host's port", |x, test| {
         number(test, x.server.port)
-    }),
+    })
+    .and_mak(|x, test| ports(x).is_some_and(|(_, server)| number(test, server))),
     field("port", &[], Kind::Number, "either side's port", |x, test| {
         [x.client, x.server].iter().any(|side| number(test, side.port))
-    }),
+    })
+    .and_mak(|x, test| ports(x).is_some_and(|(client, server)| number(test, client) || number(test, server))),
     field("stream", &[], Kind::Number, "the connection's number in the file", |x, test| {
         number(test, x.stream)
+    })
+    .and_mak(|x, test| match x.carrier {
+        Carrier::Stream { stream, .. } => number(test, stream),
+        _ => false,
     }),
     field(
         "frame",
@@ -115,7 +183,12 @@ static FIELDS: [Field; 58] = [
             let last = answered.or(asked).map(|span| span.last.frame);
             matches!((first, last), (Some(a), Some(b)) if test(Value::Span(a.min(b).into(), a.max(b).into())))
         },
-    ),
+    )
+    .and_mak(|x, test| {
+        let frames = || x.stamps().map(|stamp| stamp.frame);
+        let is_packet = matches!(x.carrier, Carrier::Stream { .. });
+        matches!((frames().min(), frames().max()), (Some(a), Some(b)) if is_packet && test(Value::Span(a.into(), b.into())))
+    }),
     field("call_id", &["call"], Kind::Number, "the call's id", |x, test| number(test, x.call_id)),
     field("context_id", &[], Kind::Number, "the presentation context's id (p_cont_id)", |x, test| {
         x.context_id.is_some_and(|id| number(test, id))
@@ -136,24 +209,36 @@ static FIELDS: [Field; 58] = [
     }),
     field("outcome", &[], Kind::Word(&OUTCOMES), "how it ended", |x, test| {
         test(Value::Text(x.outcome().name()))
-    }),
+    })
+    .and_mak(|x, test| test(Value::Text(x.outcome().name()))),
     field("time", &[], Kind::Time, "when it was asked (answered, where no request is there)", {
         |x, test| {
             let asked = x.request.as_ref().map(|request| request.span).or(x.answer_span());
             asked.and_then(|span| span.first.time).is_some_and(|time| number(test, time))
         }
-    }),
+    })
+    .and_mak(|x, test| x.stamps().next().and_then(|stamp| stamp.time).is_some_and(|time| number(test, time))),
     field("service_time", &[], Kind::Duration, "from the request's last packet to the answer's first", {
         |x, test| x.service_time().is_some_and(|time| number(test, time))
-    }),
+    })
+    .and_mak(|x, test| x.service_time().is_some_and(|time| number(test, time))),
     field("verified", &[], Kind::Flag, "every check of the response holds", |x, test| {
         x.checks.is_some_and(|checks| {
             let holds = |check| matches!(check, Check::Pass | Check::NotApplicable);
             test(Value::Flag(checks.by_name().iter().all(|(_, check)| holds(*check))))
         })
+    })
+    .and_mak(|x, test| {
+        let checks = x.checks();
+        let is_there = x.answer.is_some() && x.response_document().is_some();
+        is_there && test(Value::Flag(checks.iter().all(|(_, check)| *check != MakCheck::Fail)))
     }),
     field("failed", &[], Kind::Word(&CHECKS), "a check of the response that fails", |x, test| {
         x.checks.is_some_and(|checks| failed(&checks.by_name(), test))
+    })
+    .and_mak(|x, test| {
+        let checks = x.checks();
+        checks.iter().any(|(name, check)| *check == MakCheck::Fail && test(Value::Text(name)))
     }),
     field(
         "request.failed",
@@ -292,7 +377,11 @@ static FIELDS: [Field; 58] = [
             let hresult = response(x).and_then(|response| response.stub.as_ref()?.hresult);
             hresult.is_some_and(|hresult| number(test, hresult))
         },
-    ),
+    )
+    .and_mak(|x, test| {
+        codes(x).filter(|code| code.is_hresult()).any(|code| number(test, code.0))
+            || matches!(x.answers(), Some(Content::Fault(fault)) if fault.hresult.is_some_and(|code| number(test, code)))
+    }),
     field(
         "fault",
         &["fault.status"],
@@ -363,7 +452,104 @@ static FIELDS: [Field; 58] = [
             error.is_some_and(|error| test(Value::Text(error.field)))
         }
     }),
+    mak("protocol", &[], Kind::Word(&PROTOCOLS), "kms, or mak for the services of MAK", |_, test| {
+        test(Value::Text(PROTOCOLS[1]))
+    })
+    .and_kms(|_, test| test(Value::Text(PROTOCOLS[0]))),
+    mak("service", &[], Kind::Word(&SERVICES), "BatchActivation, or the token that is asked for", |x, test| {
+        x.service.is_some_and(|service| test(Value::Text(service.name())))
+    }),
+    mak("entry", &[], Kind::Number, "the entry's number in a HAR file", |x, test| match x.carrier {
+        Carrier::Har { entry, .. } => number(test, entry),
+        _ => false,
+    }),
+    mak("tls", &[], Kind::Flag, "it came in TLS, which a key log opened", |x, test| match x.carrier {
+        Carrier::Stream { is_tls, .. } => test(Value::Flag(is_tls)),
+        _ => false,
+    }),
+    mak("host.name", &["request.host"], Kind::Text, "the name of the host in the request", |x, test| {
+        head(x).and_then(RequestHead::host_name).is_some_and(|name| test(Value::Text(name)))
+    }),
+    mak("target", &["request.target"], Kind::Text, "the request's target: a path or URL", |x, test| {
+        head(x).is_some_and(|head| test(Value::Text(&head.target)))
+    }),
+    mak("user_agent", &["request.user_agent"], Kind::Text, "User-Agent of the request", |x, test| {
+        head(x).and_then(|head| head.user_agent.as_deref()).is_some_and(|agent| test(Value::Text(agent)))
+    }),
+    mak("status", &["response.status"], Kind::Number, "the HTTP status of the answer", |x, test| {
+        x.answer.as_ref().and_then(|answer| answer.status).is_some_and(|status| number(test, status))
+    }),
+    mak("request.type", &["request_type"], Kind::Number, "RequestType: 1 asks for confirmation IDs, 2 what is left", {
+        |x, test| {
+            let kind = x.request_document().and_then(|document| document.request_type);
+            kind.is_some_and(|kind| number(test, kind.0))
+        }
+    }),
+    mak("items", &[], Kind::Number, "items of the batch", |x, test| {
+        let asked = x.request_document().map(|document| document.items.len());
+        let items = asked.or_else(|| x.response_document().map(|document| document.items.len()));
+        items.is_some_and(|items| number(test, items as u64))
+    }),
+    mak("pid", &[], Kind::Text, "an extended product id that is asked about", |x, test| {
+        asked(x).filter_map(|item| item.pid.as_deref()).any(|pid| test(Value::Text(pid)))
+            || answered(x).filter_map(|item| item.pid.as_deref()).any(|pid| test(Value::Text(pid)))
+    }),
+    mak("iid", &[], Kind::Text, "an installation ID", |x, test| {
+        asked(x).filter_map(|item| item.iid.as_deref()).any(|iid| test(Value::Text(iid)))
+            || answered(x).filter_map(|item| item.iid.as_deref()).any(|iid| test(Value::Text(iid)))
+    }),
+    mak("cid", &[], Kind::Text, "a confirmation ID", |x, test| {
+        answered(x).filter_map(|item| item.cid.as_deref()).any(|cid| test(Value::Text(cid)))
+    }),
+    mak("remaining", &[], Kind::Number, "activations that are left (ActivationRemaining)", |x, test| {
+        answered(x).filter_map(|item| item.activation_remaining).any(|left| number(test, left))
+    }),
+    mak("error_code", &["error"], Kind::Number, "an ErrorCode of the batch or of an item", |x, test| {
+        codes(x).any(|code| number(test, code.0))
+    }),
+    mak("claim", &[], Kind::Text, "the name of a claim of internet activation", |x, test| match x.asks() {
+        Some(Content::TokenRequest(request)) => {
+            let entries = [&request.claims, &request.use_key].into_iter().flatten().flat_map(|values| &values.entries);
+            entries.filter_map(|entry| entry.name.as_deref()).any(|name| test(Value::Text(name)))
+        }
+        _ => false,
+    }),
 ];
+
+/// The two ends of an exchange's connection.
+fn sides(exchange: &MakExchange) -> Option<(Endpoint, Endpoint)> {
+    match exchange.carrier {
+        Carrier::Stream { client, server, .. } => Some((client, server)),
+        _ => None,
+    }
+}
+
+fn ends(exchange: &MakExchange) -> Option<(Value<'static>, Value<'static>)> {
+    let value = |side: Endpoint| Value::Endpoint(side.address, side.port);
+    sides(exchange).map(|(client, server)| (value(client), value(server)))
+}
+
+fn ports(exchange: &MakExchange) -> Option<(u16, u16)> {
+    sides(exchange).map(|(client, server)| (client.port, server.port))
+}
+
+fn head(exchange: &MakExchange) -> Option<&RequestHead> {
+    exchange.request.as_ref()?.head.as_ref()
+}
+
+fn asked(exchange: &MakExchange) -> impl Iterator<Item = &RequestItem> {
+    exchange.request_document().into_iter().flat_map(|document| &document.items)
+}
+
+fn answered(exchange: &MakExchange) -> impl Iterator<Item = &ResponseItem> {
+    exchange.response_document().into_iter().flat_map(|document| &document.items)
+}
+
+/// The errors of the batch and of its items.
+fn codes(exchange: &MakExchange) -> impl Iterator<Item = ErrorCode> {
+    let of_batch = exchange.response_document().and_then(|document| document.error_code());
+    of_batch.into_iter().chain(answered(exchange).filter_map(|item| item.error_code()))
+}
 
 fn number(test: &mut Test<'_>, number: impl Into<i128>) -> bool {
     let number = number.into();
@@ -421,9 +607,12 @@ fn epid(exchange: &Exchange) -> Option<Epid> {
 
 const CONTEXTS: [&str; 6] = ["accepted", "unanswered", "rejected", "refused", "foreign", "unknown"];
 const BASES: [&str; 4] = ["negotiated", "proposed", "guessed", "assumed"];
-const OUTCOMES: [&str; 5] = ["answered", "refused", "fault", "unreadable", "unanswered"];
+const OUTCOMES: [&str; 7] =
+    ["answered", "refused", "fault", "unreadable", "unanswered", "partly-refused", "http-error"];
+const PROTOCOLS: [&str; 2] = ["kms", "mak"];
+const SERVICES: [&str; 6] = ["BatchActivation", "SPC", "RAC", "PKC", "UseLicense", "ProductActivation"];
 const REQUEST_CHECKS: [&str; 3] = ["version_envelope", "mac", "padding"];
-const CHECKS: [&str; 12] = [
+const CHECKS: [&str; 20] = [
     "version_echo",
     "version_envelope",
     "cmid_echo",
@@ -436,6 +625,14 @@ const CHECKS: [&str; 12] = [
     "iv_fresh",
     "xored_ivs",
     "hmac",
+    "digest",
+    "installation_ids",
+    "confirmation_ids",
+    "count",
+    "order",
+    "pid_echo",
+    "iid_echo",
+    "array_type",
 ];
 
 #[cfg(test)]

@@ -17,11 +17,10 @@ mod value;
 
 use std::fmt::{self, Write as _};
 
-use super::Exchange;
 use value::{Order, Pattern};
 
 pub use error::FilterError;
-pub use field::Field;
+pub use field::{Field, Record};
 
 /// Which exchanges are asked for.
 ///
@@ -38,10 +37,11 @@ impl Filter {
         parse::parse(text).map(Self)
     }
 
-    /// Whether the exchange is asked for.
+    /// Whether the exchange is asked for, a KMS's or one of MAK's services. A field that the one kind does not have is
+    /// not there.
     #[must_use]
-    pub fn matches(&self, exchange: &Exchange) -> bool {
-        self.0.holds(exchange)
+    pub fn matches<'a>(&self, exchange: impl Into<Record<'a>>) -> bool {
+        self.0.holds(exchange.into())
     }
 
     /// All fields with their names, types and meanings.
@@ -117,27 +117,27 @@ enum Member {
 }
 
 impl Term {
-    fn holds(&self, exchange: &Exchange) -> bool {
+    fn holds(&self, record: Record<'_>) -> bool {
         match self {
-            Self::Any(terms) => terms.iter().any(|term| term.holds(exchange)),
-            Self::All(terms) => terms.iter().all(|term| term.holds(exchange)),
-            Self::Not(term) => !term.holds(exchange),
-            Self::There(field) => (field.of_exchange)(exchange, &mut |value| !is_false(value)),
+            Self::Any(terms) => terms.iter().any(|term| term.holds(record)),
+            Self::All(terms) => terms.iter().all(|term| term.holds(record)),
+            Self::Not(term) => !term.holds(record),
+            Self::There(field) => field.test(record, &mut |value| !is_false(value)),
             Self::Compare(field, order, literal) => {
-                (field.of_exchange)(exchange, &mut |value| literal.pattern.is_met(value, *order))
+                field.test(record, &mut |value| literal.pattern.is_met(value, *order))
             }
             Self::Differs(field, literal) => {
                 let mut is_there = false;
-                let is_equal = (field.of_exchange)(exchange, &mut |value| {
+                let is_equal = field.test(record, &mut |value| {
                     is_there = true;
                     literal.pattern.is_met(value, Order::Equal)
                 });
                 is_there && !is_equal
             }
             Self::Contains(field, needle, _) => {
-                (field.of_exchange)(exchange, &mut |value| field.kind.contains(value, needle))
+                field.test(record, &mut |value| field.kind.contains(value, needle))
             }
-            Self::In(field, members) => (field.of_exchange)(exchange, &mut |value| {
+            Self::In(field, members) => field.test(record, &mut |value| {
                 members.iter().any(|member| member.pattern().is_met(value, Order::Equal))
             }),
         }

@@ -1,16 +1,20 @@
+mod mak;
+
 use std::fmt::{self, Write as _};
 
 use crate::capture::{About, Comment, Direction};
 use crate::kms::Check;
+use crate::mak::vamt::Computer;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
-    Answer, ConnectionRecord, ContextStanding, Exchange, FileRecord, NdrBasis, Notice, Observer, Outcome,
-    PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Stage, Summary,
+    Answer, ConnectionRecord, ContextStanding, Exchange, FileFormat, FileRecord, InputKind, MakExchange,
+    NdrBasis, Notice, Observer, Outcome, PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Stage,
+    Summary,
 };
 use crate::wire::{Hex, Rfc3339};
 
-use super::fields::{self, Fields};
-use super::names;
+use crate::report::fields::{self, Fields};
+use crate::report::names;
 
 /// Writes for people: a few lines an exchange, one line a connection that got no further, one line a complaint.
 pub struct TextReport {
@@ -19,6 +23,8 @@ pub struct TextReport {
     verbose: bool,
     /// True once the header of the current file was read: without it there is nothing to sum up.
     has_file: bool,
+    /// What the current file is.
+    format: Option<FileFormat>,
 }
 
 /// What switches a style on, and all of them off; nothing without colour.
@@ -50,7 +56,7 @@ impl TextReport {
     #[must_use]
     pub fn new(colour: bool, verbose: bool) -> Self {
         let palette = if colour { Palette::COLOURED } else { Palette::PLAIN };
-        Self { page: String::new(), palette, verbose, has_file: false }
+        Self { page: String::new(), palette, verbose, has_file: false, format: None }
     }
 
     fn put(&mut self, write: impl FnOnce(&mut Self) -> fmt::Result) {
@@ -318,6 +324,9 @@ impl TextReport {
             connection.end.name(),
             stage.describe(),
         )?;
+        if let Some(web) = &connection.web {
+            self.write_web(connection, web)?;
+        }
         if let Some(reason) = connection.bind_nak {
             let reason = names::Numbered(reason, rpc::reject_reason_name(reason));
             writeln!(self.page, "  bind_nak reason {reason}")?;
@@ -386,18 +395,29 @@ impl TextReport {
             return Ok(());
         }
         let Palette { dim, end, .. } = self.palette;
-        write!(
-            self.page,
-            "{dim}{}, {}, {}, {}{end}",
-            counted(summary.packets, "packet"),
-            counted(summary.connections, "connection"),
-            counted(summary.pdus, "PDU"),
-            counted(summary.exchanges, "exchange"),
-        )?;
+        write!(self.page, "{dim}")?;
+        match self.format {
+            None | Some(FileFormat::Capture(_)) => {
+                let packets = counted(summary.packets, "packet");
+                let connections = counted(summary.connections, "connection");
+                write!(self.page, "{packets}, {connections}, {}, ", counted(summary.pdus, "PDU"))?;
+            }
+            Some(FileFormat::Other(InputKind::Har)) => {
+                write!(self.page, "{}, ", counted(summary.entries, "entry"))?;
+            }
+            Some(FileFormat::Other(_)) => {}
+        }
+        match self.format {
+            Some(FileFormat::Other(InputKind::Vamt)) => {
+                write!(self.page, "{}{end}", counted(summary.computers, "computer"))?;
+            }
+            _ => write!(self.page, "{}{end}", counted(summary.exchanges, "exchange"))?,
+        }
         let outcomes = [
             (summary.answered, "answered"),
             (summary.refused, "refused"),
             (summary.faults, "faults"),
+            (summary.http_errors, "HTTP errors"),
             (summary.unreadable, "unreadable"),
             (summary.unanswered, "unanswered"),
         ];
@@ -443,6 +463,7 @@ impl Observer for TextReport {
     fn file(&mut self, file: &FileRecord<'_>) {
         let Palette { head, end, .. } = self.palette;
         self.has_file = true;
+        self.format = file.format;
         self.put(|report| {
             write!(report.page, "{head}== {}{end}", file.name)?;
             match file.format {
@@ -460,6 +481,14 @@ impl Observer for TextReport {
 
     fn exchange(&mut self, exchange: &Exchange) {
         self.put(|report| report.write_exchange(exchange));
+    }
+
+    fn mak(&mut self, exchange: &MakExchange) {
+        self.put(|report| report.write_mak(exchange));
+    }
+
+    fn computer(&mut self, computer: &Computer) {
+        self.put(|report| report.write_computer(computer));
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
@@ -557,7 +586,11 @@ fn bracketed(bytes: &[u8]) -> String {
 }
 
 fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {noun}s"),
+    }
 }
 
 /// `frame 4`, `frames 4-5`.

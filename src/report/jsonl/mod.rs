@@ -1,17 +1,20 @@
-use crate::capture::{About, CaptureFormat, Comment, Direction};
+mod mak;
+
+use crate::capture::{About, Comment, Direction};
 use crate::catalog::{hresult, license_status, product};
 use crate::kms::{
     Check, RequestBody, RequestChecks, RequestMessage, ResponseBody, ResponseChecks, ResponseMessage,
 };
+use crate::mak::vamt::Computer;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
-    Answer, ConnectionRecord, ContextStanding, Exchange, FaultRecord, FileRecord, Notice, Observer,
-    PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Span, Summary,
+    Answer, ConnectionRecord, ContextStanding, Exchange, FaultRecord, FileFormat, FileRecord, MakExchange,
+    Notice, Observer, PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Span, Summary,
 };
 use crate::wire::{self, Hex, Rfc3339, hex};
 
-use super::json::{Dotted, IfAny, Json, Object, Shown, Value, fields};
-use super::names::EpidParts;
+use crate::report::json::{Dotted, IfAny, Json, Object, Shown, Value, fields};
+use crate::report::names::EpidParts;
 
 /// Name and version of the records' schema, `docs/jsonl.md`. The number grows when a field goes or changes its
 /// meaning; a new field does not change it.
@@ -58,7 +61,7 @@ impl Scribe for JsonReport {
 impl Observer for JsonReport {
     fn file(&mut self, file: &FileRecord<'_>) {
         self.begin(file.name);
-        let format = file.format.map_or("merged", CaptureFormat::name);
+        let format = file.format.map_or("merged", FileFormat::name);
         let files = (!file.files.is_empty()).then_some(file.files);
         self.write("file", |json| fields!(json, "schema": SCHEMA, "format": format, "files": IfAny(files)));
     }
@@ -72,6 +75,14 @@ impl Observer for JsonReport {
     fn exchange(&mut self, exchange: &Exchange) {
         let verbose = self.verbose;
         self.write("exchange", |json| write_exchange(json, exchange, verbose));
+    }
+
+    fn mak(&mut self, exchange: &MakExchange) {
+        self.write("mak", |json| mak::write_mak(json, exchange));
+    }
+
+    fn computer(&mut self, computer: &Computer) {
+        self.write("computer", |json| mak::write_computer(json, computer));
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
@@ -399,6 +410,7 @@ fn write_connection(json: &mut Json, connection: &ConnectionRecord) {
         "contexts": connection.contexts[..],
         "exchanges": connection.exchanges,
         "other_calls": connection.other_calls,
+        "web": IfAny(connection.web.as_deref().map(|web| Object(|json| mak::write_web(json, web)))),
     );
 }
 
@@ -463,15 +475,19 @@ fn write_summary(json: &mut Json, summary: &Summary) {
         "other_connections": summary.other_connections,
         "pdus": summary.pdus,
         "exchanges": summary.exchanges,
+        "mak_exchanges": summary.mak_exchanges,
         "answered": summary.answered,
         "refused": summary.refused,
         "faults": summary.faults,
+        "http_errors": summary.http_errors,
         "unreadable": summary.unreadable,
         "unanswered": summary.unanswered,
         "failed_checks": summary.failed_checks,
         "late_bytes": summary.late_bytes,
         "evicted_connections": summary.evicted_connections,
         "comments": summary.comments,
+        "entries": IfAny((summary.entries > 0).then_some(summary.entries)),
+        "computers": IfAny((summary.computers > 0).then_some(summary.computers)),
         "notices": summary.notices,
     );
 }

@@ -1,0 +1,178 @@
+use crate::capture::{Direction, FlowInfo, Stamp};
+use crate::mak;
+use crate::tls::{Event, GapReason, Seal, Session, Side};
+use crate::trace::tracer::Tracer;
+use crate::trace::{Notice, NoticeKind, Observer, TlsRecord};
+
+use super::http::Http;
+
+/// TLS between a client and a server, and the HTTP in it.
+pub(super) struct Tls {
+    session: Session<Stamp>,
+    http: Http,
+    /// Offsets in the connection's streams at which it begins: in a tunnel, behind the messages to and of the proxy.
+    begins: [Option<u64>; 2],
+    is_opened: bool,
+    seal: Option<Seal>,
+    /// True once the hello names another host than a service's, and no secret of the connection is known.
+    is_elsewhere: bool,
+}
+
+impl Tls {
+    pub(super) fn new() -> Self {
+        Self::beginning_at([Some(0); 2])
+    }
+
+    /// One that begins where the first bytes come.
+    pub(super) fn in_tunnel() -> Self {
+        Self::beginning_at([None; 2])
+    }
+
+    fn beginning_at(begins: [Option<u64>; 2]) -> Self {
+        Self {
+            session: Session::default(),
+            http: Http::new(true, true),
+            begins,
+            is_opened: false,
+            seal: None,
+            is_elsewhere: false,
+        }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.session.held() + self.http.held()
+    }
+
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    pub(super) fn is_dismissed(&self) -> bool {
+        self.is_elsewhere || (self.http.is_dismissed() && !self.names_a_service())
+    }
+
+    /// True where the hello names a host of a service.
+    pub(super) fn names_a_service(&self) -> bool {
+        let hello = self.session.info().client_hello.as_ref();
+        hello.and_then(|hello| hello.server_name.as_deref()).is_some_and(mak::is_service_host)
+    }
+
+    pub(super) fn record(&self) -> TlsRecord {
+        TlsRecord { info: self.session.info().clone(), is_opened: self.is_opened, seal: self.seal }
+    }
+
+    pub(super) fn push<O: Observer>(
+        &mut self,
+        to: (&mut Tracer<O>, &FlowInfo),
+        direction: Direction,
+        (offset, bytes, stamp): (u64, &[u8], Stamp),
+    ) {
+        let key_log = std::sync::Arc::clone(&to.0.key_log);
+        let begin = *self.begins[direction as usize].get_or_insert(offset);
+        self.with(to, begin, |session, emit| {
+            session.push(
+                side(direction),
+                offset.saturating_sub(begin),
+                bytes,
+                stamp,
+                &key_log,
+                &mut |event| emit(event),
+            );
+        });
+        if let Some(hello) = &self.session.info().client_hello {
+            self.is_elsewhere = !self.names_a_service() && !key_log.knows(&hello.random);
+        }
+    }
+
+    pub(super) fn gap<O: Observer>(
+        &mut self,
+        to: (&mut Tracer<O>, &FlowInfo),
+        direction: Direction,
+        end: u64,
+        stamp: Stamp,
+    ) {
+        let begin = *self.begins[direction as usize].get_or_insert(end);
+        self.with(to, begin, |session, emit| {
+            session.gap(side(direction), end.saturating_sub(begin), stamp, &mut |event| emit(event));
+        });
+    }
+
+    pub(super) fn give_up<O: Observer>(&mut self, tracer: &mut Tracer<O>, flow: &FlowInfo) {
+        self.http.give_up(tracer, flow);
+    }
+
+    pub(super) fn finish<O: Observer>(&mut self, tracer: &mut Tracer<O>, flow: &FlowInfo) {
+        self.with((&mut *tracer, flow), 0, |session, emit| session.finish(&mut |event| emit(event)));
+        self.http.finish(tracer, flow);
+    }
+
+    /// Does something with the session, and takes what it finds; `begin` is where its offsets begin.
+    fn with<O: Observer>(
+        &mut self,
+        (tracer, flow): (&mut Tracer<O>, &FlowInfo),
+        begin: u64,
+        act: impl FnOnce(&mut Session<Stamp>, &mut dyn FnMut(Event<'_, Stamp>)),
+    ) {
+        let is_told = self.names_a_service() || self.is_opened;
+        let Self { session, http, is_opened, seal, .. } = self;
+        let mut complaints = Vec::new();
+        act(session, &mut |event| match event {
+            Event::Data { from, offset, bytes, last, .. } => {
+                *is_opened = true;
+                http.push((&mut *tracer, flow), direction(from), (offset, bytes, last), &mut |_| {});
+            }
+            Event::Gap { from, to, reason, stamp, .. } => {
+                // A gap of the stream is told already.
+                if reason != GapReason::NotCaptured {
+                    let message = format!("TLS: application data is missing: {}", why_missing(reason));
+                    complaints.push((direction(from), 0, stamp, message));
+                }
+                http.gap((&mut *tracer, flow), direction(from), to, &mut |_| {});
+            }
+            Event::Malformed { from, offset, error, stamp } => {
+                complaints.push((direction(from), offset, stamp, error.to_string()));
+            }
+            Event::Alert { from, alert, stamp } => {
+                complaints.push((direction(from), 0, stamp, format!("TLS alert: {alert}")));
+            }
+            Event::Sealed { from, offset, reason, stamp } => {
+                // That there is no secret is what the connection's record says.
+                if *is_opened {
+                    let message = format!("TLS is sealed from here on: {reason}");
+                    complaints.push((direction(from), offset, stamp, message));
+                }
+                seal.get_or_insert(reason);
+            }
+            Event::Closed { .. } => {}
+        });
+        for (direction, offset, stamp, message) in complaints.into_iter().filter(|_| is_told) {
+            let place = (flow.stream, direction, begin + offset);
+            tracer.notice(&Notice::in_stream(NoticeKind::TlsSealed, message, place, stamp.frame));
+        }
+    }
+}
+
+fn side(direction: Direction) -> Side {
+    match direction {
+        Direction::ToServer => Side::Client,
+        Direction::ToClient => Side::Server,
+    }
+}
+
+fn direction(side: Side) -> Direction {
+    match side {
+        Side::Client => Direction::ToServer,
+        Side::Server => Direction::ToClient,
+    }
+}
+
+fn why_missing(reason: GapReason) -> String {
+    match reason {
+        GapReason::NotCaptured => "it was not captured".to_owned(),
+        GapReason::NoRecord => "there is no record where one should begin".to_owned(),
+        GapReason::BadTag { record } => format!("the tag of record {record} does not fit"),
+        GapReason::NoKeys => "a record came before the hello that its keys are made of".to_owned(),
+        GapReason::EarlyData => "it is early data, for which there is no secret".to_owned(),
+        GapReason::Cut => "the stream ends inside a record".to_owned(),
+    }
+}
