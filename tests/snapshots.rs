@@ -6,7 +6,7 @@ mod support;
 
 use volact::capture::{self, CaptureReader};
 use volact::report::{JsonReport, TextReport};
-use volact::trace::{FileRecord, Notice, Options, Scribe, Summary, trace_pages};
+use volact::trace::{FileFormat, FileRecord, Notice, Options, Scribe, Summary, trace_pages};
 
 fn rendered(name: &str, verbose: bool) -> (String, String) {
     let mut json = [(); 2].map(|()| JsonReport::new(verbose));
@@ -18,14 +18,18 @@ fn rendered(name: &str, verbose: bool) -> (String, String) {
 fn written<S: Scribe>(name: &str, [mut chief, scribe]: [S; 2]) -> String {
     let mut written = Vec::new();
     let reader = capture::open(&support::folder().join(name)).unwrap();
-    let out = |page: &[u8]| {
+    let out = |page: &mut [u8]| {
         written.extend_from_slice(page);
         true
     };
     let shown = format!("captures/{name}");
     match CaptureReader::new(reader) {
         Ok(mut packets) => {
-            chief.file(&FileRecord { name: &shown, format: Some(packets.format()), files: &[] });
+            chief.file(&FileRecord {
+                name: &shown,
+                format: Some(FileFormat::Capture(packets.format())),
+                files: &[],
+            });
             trace_pages(&mut packets, &Options::default(), &mut chief, vec![scribe], out);
         }
         Err(error) => {

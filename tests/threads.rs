@@ -12,7 +12,7 @@ use volact::trace::{Exchange, Observer, Options, Scribe, Summary, trace_pages};
 
 fn written<S: Scribe>(bytes: &[u8], threads: usize, scribe: impl Fn() -> S) -> (String, Summary) {
     let mut written = Vec::new();
-    let out = |page: &[u8]| {
+    let out = |page: &mut [u8]| {
         written.extend_from_slice(page);
         true
     };

@@ -12,7 +12,7 @@ use crate::capture::{
     self, CaptureReader, Comment, Merged, Packets, Progress, TimeBound, TimeWindow, Within,
 };
 use crate::mak::vamt::Computer;
-use crate::redact::StandIns;
+use crate::redact::{self, StandIns};
 use crate::report::{JsonReport, Stats, StatsLayout, TextReport};
 use crate::tls::KeyLog;
 use crate::trace::{
@@ -223,14 +223,14 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
                 Err(error) => {
                     let message = format!("cannot be opened: {error}");
                     chief.notice(&Notice::new(NoticeKind::Unreadable, message));
-                    out.write(&chief.turn(Vec::new()));
+                    out.write(&mut chief.turn(Vec::new()));
                     failed += 1;
                     continue;
                 }
             };
             chief.notice(&wrong);
             chief.summary(&Summary { notices: 1, ..Summary::default() });
-            out.write(&chief.turn(Vec::new()));
+            out.write(&mut chief.turn(Vec::new()));
             failed += 1;
         }
     }
@@ -245,7 +245,7 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             Format::Jsonl => stats.write_jsonl(&mut page, None),
         };
         out.failure = out.failure.or(written.err());
-        out.write(&page);
+        out.write(&mut page);
     }
     let code = if failed > 0 { FAILED } else { FINE };
     if failed > 0 && files.len() > 1 && !arguments.merge {
@@ -311,7 +311,7 @@ fn read_document<S: Scribe, W: Write>(
     stats: &mut Option<Stats>,
     out: &mut Out<W>,
 ) -> usize {
-    out.write(&chief.turn(Vec::new()));
+    out.write(&mut chief.turn(Vec::new()));
     let mut observer = Paged { shown: chief, out };
     match kind {
         InputKind::Har => trace_har(reader, &mut observer),
@@ -333,8 +333,8 @@ struct Paged<'a, 'b, S, W> {
 
 impl<S: Scribe, W: Write> Paged<'_, '_, S, W> {
     fn hand_out(&mut self) {
-        let page = self.shown.turn(Vec::new());
-        self.out.write(&page);
+        let mut page = self.shown.turn(Vec::new());
+        self.out.write(&mut page);
     }
 }
 
@@ -372,7 +372,8 @@ struct Out<W> {
 
 impl<W: Write> Out<W> {
     /// False where nobody reads on.
-    fn write(&mut self, page: &[u8]) -> bool {
+    fn write(&mut self, page: &mut [u8]) -> bool {
+        redact::page(page);
         // What is written where the bar stands is written over it.
         if let Some(bar) = self.bar.as_ref().filter(|_| !page.is_empty()) {
             bar.clear();

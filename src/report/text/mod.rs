@@ -289,6 +289,9 @@ impl TextReport {
     /// Sixteen bytes a line, with their offset.
     fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
         let Palette { dim, end, .. } = self.palette;
+        // A key that is broken over two rows would not be found in them.
+        let mut bytes = bytes.to_vec();
+        crate::redact::bytes(&mut bytes);
         for (i, row) in bytes.chunks(16).enumerate() {
             write!(self.page, "      {dim}{:04x}", 16 * i)?;
             for byte in row {

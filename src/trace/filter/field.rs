@@ -641,8 +641,10 @@ mod tests {
 
     use super::*;
     use crate::kms::{RequestChecks, ResponseChecks};
+    use crate::mak::TokenService;
     use crate::rpc::SyntaxId;
-    use crate::trace::{NdrBasis, Outcome};
+    use crate::trace::mak::MAK_CHECKS;
+    use crate::trace::{MakOutcome, NdrBasis, Outcome, Service};
 
     #[test]
     fn no_name_stands_for_two_fields() {
@@ -673,7 +675,8 @@ mod tests {
             hmac: NONE,
             hmac_slot: None,
         };
-        assert_eq!(checks.by_name().map(|(name, _)| name), CHECKS);
+        assert_eq!(checks.by_name().map(|(name, _)| name), CHECKS[..12]);
+        assert_eq!(CHECKS[12..], MAK_CHECKS);
         let checks = RequestChecks { version_envelope: NONE, mac: NONE, padding: NONE };
         assert_eq!(checks.by_name().map(|(name, _)| name), REQUEST_CHECKS);
         let standings = [
@@ -694,6 +697,20 @@ mod tests {
             Outcome::Unreadable,
             Outcome::Unanswered,
         ];
-        assert_eq!(outcomes.map(Outcome::name), OUTCOMES);
+        assert_eq!(outcomes.map(Outcome::name), OUTCOMES[..5]);
+        let outcomes = [
+            MakOutcome::Answered,
+            MakOutcome::Refused(None),
+            MakOutcome::Fault(None),
+            MakOutcome::Unreadable,
+            MakOutcome::Unanswered,
+            MakOutcome::PartlyRefused(None),
+            MakOutcome::HttpError(0),
+        ];
+        assert_eq!(outcomes.map(MakOutcome::name), OUTCOMES);
+        let services = TokenService::ALL.map(Service::Token);
+        let names: Vec<&str> =
+            [Service::BatchActivation].into_iter().chain(services).map(Service::name).collect();
+        assert_eq!(names, SERVICES);
     }
 }
