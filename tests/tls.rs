@@ -7,7 +7,9 @@ mod transcript;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use volact::tls::{CipherSuite, Event, GapReason, KeyLog, Seal, Session, Side, Version, looks_like_client_hello};
+use volact::tls::{
+    CipherSuite, Event, GapReason, KeyLog, Seal, Session, Side, Version, looks_like_client_hello,
+};
 
 use transcript::Transcript;
 
@@ -144,7 +146,8 @@ fn the_hellos_tell_name_version_suite_and_how_the_session_came_about() {
         let (_, session) = opened(transcript);
         let info = session.info();
         assert_eq!(info.server_name(), Some("test.example"), "{}", transcript.name);
-        assert!(transcript.key_log.iter().all(|line| {
+        // Key logs have more lines: of a renegotiation, and of RSA, which is found by what it encrypts.
+        assert!(transcript.key_log.iter().filter(|line| !line.starts_with("RSA ")).all(|line| {
             let random = line.split(' ').nth(1).unwrap();
             let own = info.client_random().map(|own| volact::wire::Hex(own).to_string());
             own.as_deref() == Some(random) || info.is_renegotiated
@@ -176,8 +179,7 @@ fn early_data_is_said_to_be_so_and_whether_it_was_accepted() {
 #[test]
 fn what_is_not_supported_is_sealed_once_with_its_reason() {
     let cbc = CipherSuite(0xc027);
-    for (name, reason) in
-        [("tls12_cbc", Seal::CipherSuite(cbc)), ("tls10", Seal::Version(Version::TLS_1_0))]
+    for (name, reason) in [("tls12_cbc", Seal::CipherSuite(cbc)), ("tls10", Seal::Version(Version::TLS_1_0))]
     {
         let (found, session) = opened(&Transcript::read(name));
         assert_eq!(found.sealed.len(), 1, "{name}");
@@ -216,11 +218,16 @@ fn without_the_key_log_it_is_sealed_and_the_hellos_are_still_told() {
 #[test]
 fn without_handshake_secrets_the_application_data_is_still_opened() {
     for transcript in openable().filter(|transcript| transcript.name.starts_with("tls13")) {
-        let keys: String =
-            transcript.keys().lines().filter(|line| line.contains("_0 ")).map(|line| format!("{line}\n")).collect();
+        let keys: String = transcript
+            .keys()
+            .lines()
+            .filter(|line| line.contains("_0 "))
+            .map(|line| format!("{line}\n"))
+            .collect();
         let (found, _) = run(&placed(&transcript), &keys);
         assert_eq!(texts(&found), transcript.said, "{}", transcript.name);
-        let is_early = |(side, reason): &(Side, GapReason)| (*side, *reason) == (Side::Client, GapReason::EarlyData);
+        let is_early =
+            |(side, reason): &(Side, GapReason)| (*side, *reason) == (Side::Client, GapReason::EarlyData);
         assert!(found.gaps.iter().all(is_early), "{}: {:?}", transcript.name, found.gaps);
         assert_eq!(found.gaps.is_empty(), transcript.early.is_empty());
         assert_eq!(found.sealed, []);
@@ -230,8 +237,12 @@ fn without_handshake_secrets_the_application_data_is_still_opened() {
 #[test]
 fn a_secret_of_one_side_opens_that_side() {
     let transcript = Transcript::read("tls13_aes128");
-    let keys: String =
-        transcript.keys().lines().filter(|line| line.starts_with("SERVER")).map(|line| format!("{line}\n")).collect();
+    let keys: String = transcript
+        .keys()
+        .lines()
+        .filter(|line| line.starts_with("SERVER"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let (found, _) = run(&placed(&transcript), &keys);
     assert_eq!(texts(&found), [String::new(), transcript.said[1].clone()]);
     assert_eq!(found.sealed, [(Side::Client, Seal::NoSecret)]);
@@ -366,7 +377,10 @@ fn a_missing_piece_costs_what_it_held_and_the_sequence_is_found_again() {
             assert_eq!(found.sealed, [], "{name} without piece {at}");
             assert_eq!(texts(&found)[other], transcript.said[other], "{name} without piece {at}");
             let length = texts(&found)[own].len();
-            assert!(length + missing.len() >= transcript.said[own].len(), "{name} without piece {at}: {length}");
+            assert!(
+                length + missing.len() >= transcript.said[own].len(),
+                "{name} without piece {at}: {length}"
+            );
             // Behind the last piece of a side nothing shows that it is missing.
             let is_last = rest[at..].iter().all(|(later, ..)| later != side);
             assert_eq!(found.gaps.is_empty(), is_last, "{name} without piece {at}");
@@ -376,7 +390,9 @@ fn a_missing_piece_costs_what_it_held_and_the_sequence_is_found_again() {
 
 #[test]
 fn a_hole_anywhere_in_the_streams_loses_what_is_missing_and_no_more_than_the_records_it_touches() {
-    for name in ["tls12_ecdhe_rsa_aes128", "tls13_aes128", "tls13_key_update", "tls13_early_data", "tls12_resumed"] {
+    for name in
+        ["tls12_ecdhe_rsa_aes128", "tls13_aes128", "tls13_key_update", "tls13_early_data", "tls12_resumed"]
+    {
         let transcript = Transcript::read(name);
         let pieces = split(&placed(&transcript), 50);
         let hellos = 2;
@@ -390,7 +406,11 @@ fn a_hole_anywhere_in_the_streams_loses_what_is_missing_and_no_more_than_the_rec
                 continue;
             }
             assert_eq!(found.sealed, [], "{name} without 50 bytes at {offset} of {side:?}");
-            assert_eq!(texts(&found)[other], transcript.said[other], "{name} without 50 bytes at {offset} of {side:?}");
+            assert_eq!(
+                texts(&found)[other],
+                transcript.said[other],
+                "{name} without 50 bytes at {offset} of {side:?}"
+            );
             assert!(transcript.said[own].len() <= texts(&found)[own].len() + 1300 + hellos);
             assert!(session.counts().opened[other] > 0);
         }
@@ -441,7 +461,10 @@ fn a_session_whose_beginning_was_not_captured_is_sealed_once() {
 fn a_stream_of_something_else_is_sealed_at_its_first_bytes() {
     let (found, _) = run(&vec![(Side::Client, 0, b"POST /BatchActivation HTTP/1.1\r\n".to_vec())], "");
     assert_eq!(found.sealed, [(Side::Client, Seal::NotTls)]);
-    assert_eq!(found.malformed, ["record: type at offset 0: expected a content type (20 to 24), got 80 (0x50)"]);
+    assert_eq!(
+        found.malformed,
+        ["record: type at offset 0: expected a content type (20 to 24), got 80 (0x50)"]
+    );
 }
 
 #[test]
@@ -451,7 +474,8 @@ fn the_servers_bytes_may_come_late() {
     for name in ["tls12_ecdhe_rsa_aes128", "tls13_aes128", "tls13_client_certificate"] {
         let transcript = Transcript::read(name);
         let mut pieces = placed(&transcript);
-        let second = pieces.iter().position(|(side, offset, _)| *side == Side::Client && *offset > 0).unwrap();
+        let second =
+            pieces.iter().position(|(side, offset, _)| *side == Side::Client && *offset > 0).unwrap();
         let flight = pieces.remove(second);
         pieces.insert(1, flight);
         let (found, _) = run(&pieces, &transcript.keys());
@@ -465,7 +489,12 @@ fn the_servers_bytes_may_come_late() {
 fn every_recorded_session_begins_like_one() {
     for transcript in Transcript::all() {
         let (side, bytes) = &transcript.pieces[0];
-        assert_eq!((*side, looks_like_client_hello(bytes)), (Side::Client, Some(true)), "{}", transcript.name);
+        assert_eq!(
+            (*side, looks_like_client_hello(bytes)),
+            (Side::Client, Some(true)),
+            "{}",
+            transcript.name
+        );
         let server = transcript.pieces.iter().find(|(side, _)| *side == Side::Server).unwrap();
         assert_eq!(looks_like_client_hello(&server.1), Some(false), "{}", transcript.name);
     }

@@ -74,7 +74,11 @@ impl ClientHello {
     /// The versions that are offered: supported_versions, without it legacy_version and by that all before it.
     #[must_use]
     pub fn versions(&self) -> Vec<Version> {
-        if self.supported_versions.is_empty() { vec![self.legacy_version] } else { self.supported_versions.clone() }
+        if self.supported_versions.is_empty() {
+            vec![self.legacy_version]
+        } else {
+            self.supported_versions.clone()
+        }
     }
 
     fn head<'a>(&mut self, input: &'a [u8]) -> Parsed<'a, ()> {
@@ -232,8 +236,9 @@ fn extensions<'a>(
     let mut first = None;
     let mut left = block;
     while !left.is_empty() {
-        let extension = read::u16("extension_type", Big)(left)
-            .and_then(|(left, kind)| vector16("extension_data")(left).map(|(left, data)| (left, (kind, data))));
+        let extension = read::u16("extension_type", Big)(left).and_then(|(left, kind)| {
+            vector16("extension_data")(left).map(|(left, data)| (left, (kind, data)))
+        });
         let (behind, (kind, data)) = match extension {
             Ok(found) => found,
             Err(error) => {
@@ -300,8 +305,8 @@ const HOST_NAME: u8 = 0;
 
 /// The random of a HelloRetryRequest: SHA-256 of its name.
 const RETRY: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2,
-    0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 #[cfg(test)]
@@ -346,10 +351,7 @@ mod tests {
     fn an_extension_that_cannot_be_read_is_placed_and_those_behind_it_are_read() {
         let extensions = [extension(0, b"\0\x0b\0\0\x09host.org"), extension(43, &[2, 3, 4])].concat();
         let (hello, error) = ClientHello::parse(&client_hello(&extensions)).unwrap();
-        assert_eq!(
-            error.unwrap().to_string(),
-            "ClientHello: host_name at offset 56: needed 9 bytes, got 8"
-        );
+        assert_eq!(error.unwrap().to_string(), "ClientHello: host_name at offset 56: needed 9 bytes, got 8");
         assert_eq!((hello.server_name, hello.supported_versions), (None, vec![Version::TLS_1_3]));
     }
 

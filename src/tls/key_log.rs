@@ -156,7 +156,11 @@ impl KeyLog {
         fields.hex("client random", 32, &mut random)?;
         let mut secret = [0; MAX_SECRET];
         let least = if label == Label::Master { 48 } else { 32 };
-        let length = fields.hex("secret", least, if label == Label::Master { &mut secret[..48] } else { &mut secret })?;
+        let length = fields.hex(
+            "secret",
+            least,
+            if label == Label::Master { &mut secret[..48] } else { &mut secret },
+        )?;
         let (at, more) = fields.next();
         if !more.is_empty() {
             return Err(malformed("secret", at, "something stands behind it"));
@@ -237,9 +241,9 @@ impl<'a> Fields<'a> {
 
 /// True for the secrets behind a KeyUpdate, which are made of the first ones.
 fn is_later_traffic(label: &[u8]) -> bool {
-    [&b"CLIENT_TRAFFIC_SECRET_"[..], b"SERVER_TRAFFIC_SECRET_"].iter().any(|prefix| {
-        label.strip_prefix(*prefix).is_some_and(|number| number.iter().all(u8::is_ascii_digit))
-    })
+    [&b"CLIENT_TRAFFIC_SECRET_"[..], b"SERVER_TRAFFIC_SECRET_"]
+        .iter()
+        .any(|prefix| label.strip_prefix(*prefix).is_some_and(|number| number.iter().all(u8::is_ascii_digit)))
 }
 
 fn malformed(field: &'static str, offset: usize, what: &'static str) -> Error {

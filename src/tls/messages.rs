@@ -78,7 +78,10 @@ impl Messages {
             return Some(Message { kind, body: Ok(body) });
         }
         let error = ErrorKind::Length { declared: declared as u64, least: 0, most: MAX_MESSAGE as u64 };
-        Some(Message { kind, body: Err(Error { layer: "handshake", field: "length", offset: 1, kind: error }) })
+        Some(Message {
+            kind,
+            body: Err(Error { layer: "handshake", field: "length", offset: 1, kind: error }),
+        })
     }
 }
 
@@ -114,7 +117,8 @@ mod tests {
 
     #[test]
     fn messages_are_put_together_from_any_pieces_and_unread_ones_have_no_body() {
-        let stream = [message(2, 70), message(11, 5000), message(14, 0), message(20, 12), message(24, 1)].concat();
+        let stream =
+            [message(2, 70), message(11, 5000), message(14, 0), message(20, 12), message(24, 1)].concat();
         for size in [1, 2, 3, 64, 1000, stream.len()] {
             let expected = [(2, Some(70)), (11, Some(0)), (14, Some(0)), (20, Some(0)), (24, Some(1))];
             assert_eq!(put_together(&stream, size), expected, "pieces of {size}");

@@ -15,7 +15,8 @@ use crate::wire::{Error, ErrorKind};
 #[must_use]
 pub fn looks_like_client_hello(bytes: &[u8]) -> Option<bool> {
     let is_so = |at: usize, holds: fn(u8) -> bool| bytes.get(at).is_none_or(|&byte| holds(byte));
-    let is_length = |high: u8, low: u8| (1..=MAX_FRAGMENT).contains(&usize::from(u16::from_be_bytes([high, low])));
+    let is_length =
+        |high: u8, low: u8| (1..=MAX_FRAGMENT).contains(&usize::from(u16::from_be_bytes([high, low])));
     let begins_one = is_so(0, |byte| byte == ContentType::HANDSHAKE.0)
         && is_so(1, |byte| byte == 3)
         && is_so(2, |byte| byte <= 4)
@@ -59,7 +60,11 @@ impl<S> Record<'_, S> {
 pub(super) enum Framed<'a, S> {
     Record(Record<'a, S>),
     /// What should be a header is none; the next one is looked for.
-    NoRecord { offset: u64, first: S, error: Error },
+    NoRecord {
+        offset: u64,
+        first: S,
+        error: Error,
+    },
 }
 
 /// What a gap has done to the records.
@@ -334,7 +339,9 @@ mod tests {
                     Framed::Record(Record { offset, header, fragment, first, last }) => {
                         format!("{}@{offset}+{} {first}-{last}", header[0], fragment.len())
                     }
-                    Framed::NoRecord { offset, first, error } => format!("none@{offset} {first} {}", error.field),
+                    Framed::NoRecord { offset, first, error } => {
+                        format!("none@{offset} {first} {}", error.field)
+                    }
                 });
                 assert!(records.held() <= HEADER_LEN + MAX_FRAGMENT);
             }

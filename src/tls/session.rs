@@ -500,7 +500,8 @@ impl State {
         side.sequence += 1;
         if side.failures >= MOST_FAILURES {
             let is_behind_gap = side.doubt == MOST_AHEAD;
-            let seal = if is_behind_gap { Seal::LostSequence } else { Seal::BadTag { record: side.first_failure } };
+            let seal =
+                if is_behind_gap { Seal::LostSequence } else { Seal::BadTag { record: side.first_failure } };
             return Err(Unopened::Seal(seal));
         }
         // It may have been one behind which the keys change.
@@ -559,7 +560,8 @@ impl State {
             return Ok(Keys { epoch: Epoch::EarlyData, opener, secret: None });
         }
         let is_sealed = self.sides[Side::Server as usize].sealed.is_some();
-        if self.has_hello(Side::Client) && !self.has_hello(Side::Server) && from == Side::Client && !is_sealed {
+        if self.has_hello(Side::Client) && !self.has_hello(Side::Server) && from == Side::Client && !is_sealed
+        {
             return Err(Unopened::Skip(GapReason::NoKeys));
         }
         let (client, server) = self.hellos().map_err(Unopened::Seal)?;
@@ -595,7 +597,11 @@ impl State {
         let keys = match self.sides[from as usize].keys.as_ref()? {
             Keys { epoch: Epoch::EarlyData, .. } => {
                 let keys = self.later_keys(from, Epoch::Handshake, key_log).ok()?;
-                if keys.opener.is_some() { keys } else { self.later_keys(from, Epoch::Application, key_log).ok()? }
+                if keys.opener.is_some() {
+                    keys
+                } else {
+                    self.later_keys(from, Epoch::Application, key_log).ok()?
+                }
             }
             Keys { secret: Some(secret), .. } => {
                 let secret = protection::updated(server.cipher_suite, secret)?;
