@@ -9,8 +9,8 @@ use std::io::{Cursor, Read, Write};
 
 use proptest::prelude::*;
 use volact::capture::{
-    About, CaptureError, CaptureFormat, CaptureReader, Comment, Merged, Packets, Progress, Source,
-    TimeWindow, Within, open, open_counted,
+    About, CaptureError, CaptureFormat, CaptureReader, Comment, MOST_SECRETS, Merged, Packets, Progress,
+    Source, TimeWindow, Within, open, open_counted,
 };
 
 /// What a test looks at of a packet: number, time, link type, bytes, original length.
@@ -323,6 +323,97 @@ fn comments_that_nobody_takes_are_bounded_and_those_left_out_counted() {
     let mut reader = CaptureReader::new(&bytes[..]).unwrap();
     drain(&mut reader);
     assert_eq!((reader.take_comments().len(), reader.comments_left_out()), (Comment::MOST_KEPT, 10));
+}
+
+/// A decryption secrets block.
+fn secrets(order: Order, kind: u32, secrets: &[u8]) -> Vec<u8> {
+    block(order, 10, &[&order.u32(kind)[..], &order.u32(secrets.len() as u32), secrets].concat())
+}
+
+/// The type of secrets that a TLS key log is.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
+
+#[test]
+fn key_logs_in_a_file_come_up_with_the_packets_behind_them() {
+    for order in [Little, Big] {
+        let bytes = [
+            section(order, &[]),
+            secrets(order, TLS_KEY_LOG, b"first line\n"),
+            interface(order, 1, 0, &[]),
+            secrets(order, TLS_KEY_LOG, b"another"),
+            enhanced(order, 0, 1, b"abcde", &[]),
+            enhanced(order, 0, 2, b"abcde", &[]),
+            secrets(order, 0x5747_4b4c, b"of WireGuard"),
+            secrets(order, TLS_KEY_LOG, b""),
+            secrets(order, TLS_KEY_LOG, b"third"),
+            enhanced(order, 0, 3, b"abcde", &[]),
+        ]
+        .concat();
+        let mut reader = Within::new(CaptureReader::new(&bytes[..]).unwrap(), TimeWindow::default());
+        let expected: [&[u8]; 3] = [b"first line\nanother\n", b"", b"third\n"];
+        for lines in expected {
+            assert!(reader.advance().unwrap());
+            assert_eq!(reader.take_secrets(), lines);
+        }
+        assert!(!reader.advance().unwrap());
+        assert_eq!((reader.take_secrets(), reader.secrets_left_out()), (vec![], 1));
+        assert_eq!(reader.skipped_blocks(), 0);
+    }
+}
+
+#[test]
+fn key_logs_that_do_not_fit_their_block_are_placed_and_the_packets_are_read() {
+    for order in [Little, Big] {
+        let mut long = secrets(order, TLS_KEY_LOG, b"a line\n");
+        long[12..16].copy_from_slice(&order.u32(9));
+        let mut longest = long.clone();
+        longest[12..16].copy_from_slice(&[0xff; 4]);
+        let head = [section(order, &[]), interface(order, 1, 0, &[])].concat();
+        let (first, second) = (head.len(), head.len() + long.len());
+        let rest = [block(order, 10, &order.u32(TLS_KEY_LOG)), enhanced(order, 0, 1, b"abcde", &[])].concat();
+        let bytes = [head, long, longest, rest].concat();
+        let mut reader = CaptureReader::new(&bytes[..]).unwrap();
+        let (packets, errors) = drain(&mut reader);
+        assert_eq!(packets.len(), 1);
+        assert_eq!(packets[0].0, 1, "a block of secrets is no frame");
+        let error = |at: usize, length: u32| {
+            let (passed, behind) = (28, at + 28);
+            format!(
+                "damaged decryption secrets at file offset {at}: secrets length {length} does not fit its length 28; \
+                 {passed} bytes passed over, reading goes on at file offset {behind}"
+            )
+        };
+        assert_eq!(errors, [error(first, 9), error(second, u32::MAX)]);
+        assert_eq!((reader.take_secrets(), reader.skipped_blocks()), (vec![], 1));
+    }
+}
+
+#[test]
+fn key_logs_that_nobody_takes_are_bounded_and_those_left_out_counted() {
+    let lines = vec![b'x'; MOST_SECRETS / 4 - 1];
+    let mut bytes = [section(Little, &[]), interface(Little, 1, 0, &[])].concat();
+    for _ in 0..6 {
+        bytes.extend(secrets(Little, TLS_KEY_LOG, &lines));
+    }
+    let mut reader = CaptureReader::new(&bytes[..]).unwrap();
+    assert_eq!(drain(&mut reader), (vec![], vec![]));
+    assert_eq!((reader.take_secrets().len(), reader.secrets_left_out()), (MOST_SECRETS, 2));
+}
+
+#[test]
+fn key_logs_of_several_files_come_up_as_soon_as_they_are_read() {
+    let file = |seconds: u32, lines: &[u8]| {
+        let packet = enhanced(Big, 0, u64::from(seconds) * 1_000_000, b"abcde", &[]);
+        [section(Big, &[]), interface(Big, 1, 0, &[]), secrets(Big, TLS_KEY_LOG, lines), packet].concat()
+    };
+    let last = [file(3, b"of the last"), secrets(Big, 0, b"of another type")].concat();
+    let mut merged = merged(vec![last, file(1, b"of the first")]);
+    let mut seen = Vec::new();
+    while merged.advance().unwrap() {
+        seen.push(String::from_utf8(merged.take_secrets()).unwrap());
+    }
+    assert_eq!(seen, ["of the first\n", "of the last\n"]);
+    assert_eq!(merged.secrets_left_out(), 1);
 }
 
 #[test]

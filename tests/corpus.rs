@@ -1,6 +1,6 @@
 //! Every file below `corpus/` is a test of its name: its bytes through the body of its fuzz target.
 //!
-//! The seeds, `corpus/<target>/`, are cut from `captures/`: this file says how, and holds that they are what it cuts.
+//! The seeds, `corpus/<target>/`, are cut from `captures/` and `tests/tls/`: this file says how, and holds that they are what it cuts.
 //! After a change here, `VOLACT_WRITE_SEEDS=1 cargo test --test corpus` writes them anew. What once failed is kept in
 //! `corpus/regressions/<target>/`, by hand.
 
@@ -8,6 +8,8 @@ mod support;
 
 #[path = "../src/capture/layers/samples.rs"]
 mod samples;
+#[path = "tls/transcript.rs"]
+mod transcript;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +21,10 @@ use volact::capture::{Layers, Stamp, Streams};
 use volact::fuzzing::{FramerPlan, KeyPlan, TARGETS};
 use volact::kms::{Ndr, RequestMessage, ResponseMessage};
 use volact::rpc::{Body, Framed, Framer, Pdu};
+use volact::tls::Side;
 use volact::trace::{Answer, Exchange};
+
+use transcript::Transcript;
 
 /// Seeds by target and name.
 type Seeds = BTreeMap<(&'static str, String), Vec<u8>>;
@@ -325,6 +330,7 @@ fn seeds() -> Seeds {
         cut.put("file", name, bytes);
     }
     cut.packets();
+    cut.sessions();
     for (name, plan) in conversations() {
         cut.put("reassembly", name, plan);
     }
@@ -485,6 +491,21 @@ fn secrets() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
+/// A recorded session as `tls` reads it, with gaps in front of these pieces.
+fn session(transcript: &Transcript, keys: &str, gaps: &[usize]) -> Vec<u8> {
+    /// How long the parts are into which a piece is cut, four times.
+    const CUTS: [u8; 4] = [0x30, 0x7c, 0xfc, 0x08];
+    let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_le_bytes();
+    let mut seed = [&length(keys.as_bytes())[..], keys.as_bytes()].concat();
+    for (at, (side, bytes)) in transcript.pieces.iter().enumerate() {
+        let kind = CUTS[at % 4] | u8::from(gaps.contains(&at)) << 1 | u8::from(*side == Side::Server);
+        seed.push(kind);
+        seed.extend(length(bytes));
+        seed.extend(bytes);
+    }
+    seed
+}
+
 #[derive(Default)]
 struct Cut {
     seeds: Seeds,
@@ -496,6 +517,42 @@ impl Cut {
     fn put(&mut self, target: &'static str, name: &str, bytes: Vec<u8>) {
         let replaced = self.seeds.insert((target, name.to_owned()), bytes);
         assert!(replaced.is_none(), "{target}/{name} twice");
+    }
+
+    /// Seeds of `tls` and `key_log`: every recorded session with its key log, some without, and with gaps; lines of all
+    /// kinds.
+    fn sessions(&mut self) {
+        for transcript in Transcript::all() {
+            self.put("tls", &transcript.name, session(&transcript, &transcript.keys(), &[]));
+            self.put("key_log", &transcript.name, transcript.keys().into_bytes());
+        }
+        for name in ["tls12_ecdhe_rsa_aes128", "tls13_aes128", "tls13_key_update"] {
+            let transcript = Transcript::read(name);
+            let behind_hellos: Vec<usize> = (5..transcript.pieces.len()).collect();
+            self.put("tls", &format!("{name}.without_keys"), session(&transcript, "", &[]));
+            self.put("tls", &format!("{name}.gap"), session(&transcript, &transcript.keys(), &[6]));
+            self.put(
+                "tls",
+                &format!("{name}.gaps"),
+                session(&transcript, &transcript.keys(), &behind_hellos),
+            );
+        }
+        let random = "0b".repeat(32);
+        for (name, lines) in [
+            (
+                "comments_and_crlf",
+                format!("# a comment\r\n\r\nCLIENT_RANDOM {random} {}\r\n", "5e".repeat(48)),
+            ),
+            ("short_secret", format!("CLIENT_RANDOM {random} 5e\nCLIENT_TRAFFIC_SECRET_0 {random}\n")),
+            ("no_hex", format!("CLIENT_RANDOM {}\nSERVER_TRAFFIC_SECRET_0 {random} zz\n", "0x".repeat(32))),
+            (
+                "later_secrets",
+                format!("CLIENT_TRAFFIC_SECRET_17 {random} 00\nEXPORTER_SECRET\nNEW_ONE 1 2 3\n"),
+            ),
+            ("no_label", "\u{1}\u{2} \u{fffd} 3\n  \n\t\n".to_owned()),
+        ] {
+            self.put("key_log", name, lines.into_bytes());
+        }
     }
 
     /// Seeds of `layers`: a request in every encapsulation, and the packets of captures with fragments and tunnels.

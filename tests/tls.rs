@@ -146,7 +146,8 @@ fn the_hellos_tell_name_version_suite_and_how_the_session_came_about() {
         let (_, session) = opened(transcript);
         let info = session.info();
         assert_eq!(info.server_name(), Some("test.example"), "{}", transcript.name);
-        assert!(transcript.key_log.iter().all(|line| {
+        // Key logs have more lines: of a renegotiation, and of RSA, which is found by what it encrypts.
+        assert!(transcript.key_log.iter().filter(|line| !line.starts_with("RSA ")).all(|line| {
             let random = line.split(' ').nth(1).unwrap();
             let own = info.client_random().map(|own| volact::wire::Hex(own).to_string());
             own.as_deref() == Some(random) || info.is_renegotiated

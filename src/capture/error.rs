@@ -82,6 +82,8 @@ pub enum Fault {
     TrailingLength(u32),
     /// The bytes of the packet do not fit the block.
     CapturedLength(u32),
+    /// The secrets do not fit the block.
+    SecretsLength(u32),
     /// The section's byte-order magic is no such thing.
     ByteOrder([u8; 4]),
     /// The block reads as one of another type.
@@ -140,6 +142,9 @@ impl fmt::Display for CaptureError {
                     }
                     Fault::CapturedLength(captured) => {
                         write!(f, "captured length {captured} does not fit its length {length}")?;
+                    }
+                    Fault::SecretsLength(secrets) => {
+                        write!(f, "secrets length {secrets} does not fit its length {length}")?;
                     }
                     Fault::ByteOrder(magic) => {
                         write!(f, "byte-order magic {} is unknown", crate::wire::Hex(magic))?;

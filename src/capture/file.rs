@@ -1,9 +1,9 @@
 use std::cell::Cell;
 use std::io::Read;
 
-use super::packets::{About, Comment, Comments, Packet, Packets};
+use super::packets::{About, Comment, Comments, Packet, Packets, Secrets};
 use super::pcap::{End, FILE_HEADER, Pcap, Record};
-use super::pcapng::{self, ENHANCED, Section, kind};
+use super::pcapng::{self, ENHANCED, SECRETS, Section, kind};
 use super::window::Window;
 use super::{CaptureError, Fault, LinkType};
 
@@ -49,6 +49,7 @@ pub struct CaptureReader<R> {
     frame: u64,
     current: Current,
     comments: Comments,
+    secrets: Secrets,
     /// Blocks of a known type that could not be read and were passed over by their length.
     skipped_blocks: u64,
     has_ended: bool,
@@ -147,6 +148,7 @@ impl<R: Read> CaptureReader<R> {
             frame: 0,
             current,
             comments: Comments::default(),
+            secrets: Secrets::default(),
             skipped_blocks: 0,
             has_ended: false,
             looked_at: Cell::new(0),
@@ -368,6 +370,7 @@ impl<R: Read> CaptureReader<R> {
             kind::SECTION => "section header",
             kind::INTERFACE => INTERFACE,
             kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET | kind::SIMPLE_PACKET => "packet block",
+            kind::SECRETS => "decryption secrets",
             _ => "block",
         };
         let is_frame = !matches!(
@@ -440,9 +443,16 @@ impl<R: Read> CaptureReader<R> {
                 self.window.take(size);
                 return Ok(Step::Packet);
             }
-            kind::SECTION | kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET | kind::SIMPLE_PACKET => {
-                self.skipped_blocks += 1;
-            }
+            kind::SECRETS if size >= SECRETS => match section.key_log(block) {
+                Ok(Some(lines)) => self.secrets.add(lines),
+                Ok(None) => self.secrets.left_out += 1,
+                Err(length) => return Err(self.damaged(damage(Fault::SecretsLength(length)), size)),
+            },
+            kind::SECTION
+            | kind::ENHANCED_PACKET
+            | kind::OBSOLETE_PACKET
+            | kind::SIMPLE_PACKET
+            | kind::SECRETS => self.skipped_blocks += 1,
             _ => {}
         }
         self.window.take(size);
@@ -678,6 +688,14 @@ impl<R: Read> Packets for CaptureReader<R> {
 
     fn comments_left_out(&self) -> u64 {
         self.comments.left_out
+    }
+
+    fn take_secrets(&mut self) -> Vec<u8> {
+        self.secrets.take()
+    }
+
+    fn secrets_left_out(&self) -> u64 {
+        self.secrets.left_out
     }
 
     fn skipped_blocks(&self) -> u64 {

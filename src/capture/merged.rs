@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::input::{Progress, open, open_counted};
-use super::packets::{Comment, Comments, Packet, Packets};
+use super::packets::{Comment, Comments, Packet, Packets, Secrets};
 use super::{CaptureError, CaptureFormat, CaptureReader, LinkType};
 
 /// A reader that may be read on any thread.
@@ -64,6 +64,7 @@ pub struct Merged {
     frame: u64,
     open: usize,
     comments: Comments,
+    secrets: Secrets,
 }
 
 struct File {
@@ -77,6 +78,7 @@ struct File {
     offset: u64,
     skipped_blocks: u64,
     comments_left_out: u64,
+    secrets_left_out: u64,
 }
 
 /// Files that are open at once.
@@ -102,6 +104,7 @@ impl Merged {
             frame: 0,
             open: 0,
             comments: Comments::default(),
+            secrets: Secrets::default(),
         };
         for (index, source) in sources.into_iter().enumerate() {
             merged.files.push(File {
@@ -113,6 +116,7 @@ impl Merged {
                 offset: 0,
                 skipped_blocks: 0,
                 comments_left_out: 0,
+                secrets_left_out: 0,
             });
             let Some(mut reader) = merged.open_file(index) else { continue };
             let file = &mut merged.files[index];
@@ -171,7 +175,10 @@ impl Merged {
             let file = &mut self.files[index];
             let Some(reader) = &mut file.reader else { return };
             let frames = reader.frames();
-            match reader.advance() {
+            let advanced = reader.advance();
+            // They may be those of another file's packets, which are due earlier.
+            self.secrets.add(&reader.take_secrets());
+            match advanced {
                 Ok(true) => {
                     file.time = reader.packet().time.unwrap_or(file.time);
                     self.due.push(Reverse((file.time, index)));
@@ -189,6 +196,7 @@ impl Merged {
             file.offset = reader.offset();
             file.skipped_blocks = reader.skipped_blocks();
             file.comments_left_out = reader.comments_left_out();
+            file.secrets_left_out = reader.secrets_left_out();
             self.take_comments_of(reader.take_comments(), self.frame + 1);
         }
         self.open -= 1;
@@ -260,6 +268,18 @@ impl Packets for Merged {
             .iter()
             .map(|file| file.reader.as_ref().map_or(file.comments_left_out, Packets::comments_left_out));
         self.comments.left_out + of_files.sum::<u64>()
+    }
+
+    fn take_secrets(&mut self) -> Vec<u8> {
+        self.secrets.take()
+    }
+
+    fn secrets_left_out(&self) -> u64 {
+        let of_files = self
+            .files
+            .iter()
+            .map(|file| file.reader.as_ref().map_or(file.secrets_left_out, Packets::secrets_left_out));
+        self.secrets.left_out + of_files.sum::<u64>()
     }
 
     fn skipped_blocks(&self) -> u64 {

@@ -34,7 +34,7 @@ pub use input::{Progress, expand, open, open_counted};
 pub use layers::{BadChecksum, ChecksumLayer, LayerOptions, Layers, NotTcp, Segment, TcpFlags};
 pub use link::LinkType;
 pub use merged::{Merged, Source};
-pub use packets::{About, Comment, Packet, Packets};
+pub use packets::{About, Comment, MOST_SECRETS, Packet, Packets};
 pub(crate) use streams::{Flows, SHARDS, shard_of};
 pub use streams::{Handler, Streams};
 pub(crate) use table::{FlowTable, MAX_FLOWS, Opened, Steps};

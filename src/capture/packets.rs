@@ -44,6 +44,9 @@ impl Comment {
     pub const MOST_KEPT: usize = 1000;
 }
 
+/// Bytes of secrets that are kept until they are taken; of blocks beyond, the number is.
+pub const MOST_SECRETS: usize = 1 << 24;
+
 /// Packets one behind the other: of one file, or of several as one.
 pub trait Packets {
     /// Goes on to the next packet; false at the end.
@@ -63,6 +66,14 @@ pub trait Packets {
 
     /// Comments that were left out, because [`Comment::MOST_KEPT`] waited to be taken.
     fn comments_left_out(&self) -> u64;
+
+    /// TLS key logs that have come up since they were last taken (the Decryption Secrets Blocks of pcapng): their lines,
+    /// [`MOST_SECRETS`] bytes at most. What stands in front of a packet has come up once it is
+    /// [`Self::packet`].
+    fn take_secrets(&mut self) -> Vec<u8>;
+
+    /// Blocks of secrets that were left out, because they are of another kind, or there was no room.
+    fn secrets_left_out(&self) -> u64;
 
     /// Blocks of a known type that could not be read and were passed over by their length.
     fn skipped_blocks(&self) -> u64;
@@ -95,6 +106,14 @@ impl<P: Packets + ?Sized> Packets for &mut P {
 
     fn comments_left_out(&self) -> u64 {
         (**self).comments_left_out()
+    }
+
+    fn take_secrets(&mut self) -> Vec<u8> {
+        (**self).take_secrets()
+    }
+
+    fn secrets_left_out(&self) -> u64 {
+        (**self).secrets_left_out()
     }
 
     fn skipped_blocks(&self) -> u64 {
@@ -136,6 +155,33 @@ impl Comments {
     }
 
     pub(super) fn take(&mut self) -> Vec<Comment> {
+        std::mem::take(&mut self.kept)
+    }
+}
+
+/// Secrets that wait to be taken.
+#[derive(Default)]
+pub(super) struct Secrets {
+    kept: Vec<u8>,
+    pub(super) left_out: u64,
+}
+
+impl Secrets {
+    /// Keeps the lines of one block, if there is room for all of them.
+    pub(super) fn add(&mut self, lines: &[u8]) {
+        let Some(last) = lines.last() else { return };
+        if self.kept.len() + lines.len() >= MOST_SECRETS {
+            self.left_out += 1;
+            return;
+        }
+        self.kept.extend_from_slice(lines);
+        // What comes behind them begins another line.
+        if *last != b'\n' {
+            self.kept.push(b'\n');
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.kept)
     }
 }

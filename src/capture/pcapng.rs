@@ -56,10 +56,17 @@ pub(super) mod kind {
     pub(in crate::capture) const NAMES: u32 = pcapng::NRB_MAGIC;
     pub(in crate::capture) const STATISTICS: u32 = pcapng::ISB_MAGIC;
     pub(in crate::capture) const ENHANCED_PACKET: u32 = pcapng::EPB_MAGIC;
+    pub(in crate::capture) const SECRETS: u32 = pcapng::DSB_MAGIC;
 }
 
 /// Bytes of an enhanced packet block that are no data or options.
 pub(super) const ENHANCED: usize = 32;
+
+/// Bytes of a decryption secrets block that are no secrets or options.
+pub(super) const SECRETS: usize = 20;
+
+/// The type of secrets that a TLS key log is.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// Interfaces of one section that are kept; packets of later ones read as those of an unknown link type.
 const MAX_INTERFACES: usize = 4096;
@@ -128,6 +135,18 @@ impl Section {
         true
     }
 
+    /// The TLS key log in a decryption secrets block, which has at least [`SECRETS`] bytes; `None` where the secrets are of
+    /// another type.
+    ///
+    /// # Errors
+    /// The length of the secrets, where it does not fit the block.
+    pub(super) fn key_log<'a>(&self, block: &'a [u8]) -> Result<Option<&'a [u8]>, u32> {
+        let (kind, length) = (self.word(block, 8), self.word(block, 12));
+        let room = &block[SECRETS - 4..block.len() - 4];
+        let secrets = room.get(..length as usize).ok_or(length)?;
+        Ok((kind == TLS_KEY_LOG).then_some(secrets))
+    }
+
     /// Walks the options from `at` up to the block's trailing length. Where they end if they are well-formed.
     pub(super) fn options(&self, block: &[u8], at: usize, mut each: impl FnMut(u16, &[u8])) -> Option<usize> {
         let end = block.len() - 4;
@@ -151,6 +170,10 @@ impl Section {
             kind::SECTION => 24,
             kind::INTERFACE => 16,
             kind::STATISTICS => 20,
+            kind::SECRETS => {
+                let length = self.word(bytes.get(..16)?, 12) as usize;
+                16 + length.checked_next_multiple_of(4)?
+            }
             kind::ENHANCED_PACKET | kind::OBSOLETE_PACKET => {
                 let captured = self.packet_head(bytes.get(..28)?).captured as usize;
                 28 + captured.checked_next_multiple_of(4)?

@@ -109,6 +109,14 @@ impl<P: Packets> Packets for Within<P> {
         self.packets.comments_left_out()
     }
 
+    fn take_secrets(&mut self) -> Vec<u8> {
+        self.packets.take_secrets()
+    }
+
+    fn secrets_left_out(&self) -> u64 {
+        self.packets.secrets_left_out()
+    }
+
     fn skipped_blocks(&self) -> u64 {
         self.packets.skipped_blocks()
     }

@@ -318,6 +318,11 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
             numbers.comments += 1;
             taker.comment(comment);
         }
+        let secrets = packets.take_secrets();
+        if !secrets.is_empty() {
+            taker.secrets(&secrets);
+            embedded_errors(&secrets).into_iter().for_each(|notice| taker.notice(notice));
+        }
         match advanced {
             Ok(true) => {}
             Ok(false) => break,
@@ -381,6 +386,12 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
         let message = format!("{skipped} pcapng blocks could not be read and were passed over");
         taker.notice(Notice::new(NoticeKind::DamagedFile, message));
     }
+    let secrets = packets.secrets_left_out();
+    if secrets > 0 {
+        let message =
+            format!("{secrets} blocks of secrets are of another kind than TLS key logs, or too many");
+        taker.notice(Notice::new(NoticeKind::MalformedKeyLog, message));
+    }
     let (pending, given_up) = layers.incomplete_datagrams();
     numbers.bytes = packets.offset();
     numbers.incomplete_datagrams = pending as u64 + given_up;
@@ -393,6 +404,18 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
 
 /// Places of damage in a capture that are told one by one.
 const MAX_DAMAGE: u64 = 1000;
+
+/// What is wrong with a key log that a capture carries; the rest of it is used.
+fn embedded_errors(secrets: &[u8]) -> Option<Notice> {
+    let (_, errors) = KeyLog::parse(secrets);
+    let more = match errors.len() {
+        0 | 1 => String::new(),
+        count => format!(", and {} more lines", count - 1),
+    };
+    let first = errors.first()?;
+    let message = format!("the key log in the file: {first}{more}");
+    Some(Notice::new(NoticeKind::MalformedKeyLog, message))
+}
 
 fn bad_checksum(bad: &BadChecksum, frame: u64) -> Notice {
     Notice {
