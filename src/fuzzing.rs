@@ -4,6 +4,8 @@
 //! panic" is the least of them: what was read is written back byte for byte, how bytes arrive in pieces does not
 //! matter, and no changed byte of an authenticated message goes unnoticed.
 
+mod http;
+
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Read;
@@ -27,6 +29,8 @@ use crate::trace::{
 };
 use crate::wire::{Endianness, Epid, FileTime, utf16};
 
+pub use http::{har, http};
+
 /// A target's name, which is also that of its folder below `corpus/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -36,6 +40,8 @@ pub const TARGETS: &[Target] = &[
     ("epid", epid),
     ("file", file),
     ("framer", framer),
+    ("har", har),
+    ("http", http),
     ("layers", layers),
     ("pdu", pdu),
     ("reassembly", reassembly),

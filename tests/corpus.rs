@@ -9,6 +9,9 @@ mod support;
 #[path = "../src/capture/layers/samples.rs"]
 mod samples;
 
+#[path = "seeds/http.rs"]
+mod http;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -327,6 +330,12 @@ fn seeds() -> Seeds {
     cut.packets();
     for (name, plan) in conversations() {
         cut.put("reassembly", name, plan);
+    }
+    for (name, bytes) in http::http() {
+        cut.put("http", name, bytes);
+    }
+    for (name, bytes) in http::har() {
+        cut.put("har", name, bytes);
     }
     cut.seeds
 }
