@@ -4,6 +4,7 @@
 //! panic" is the least of them: what was read is written back byte for byte, how bytes arrive in pieces does not
 //! matter, and no changed byte of an authenticated message goes unnoticed.
 
+mod http;
 mod redact;
 
 use std::fmt::{self, Write as _};
@@ -33,6 +34,8 @@ use crate::wire::{Endianness, Epid, FileTime, Hex, utf16};
 
 pub use redact::{KeyPlan, redact};
 
+pub use http::{har, http};
+
 /// A target's name, which is also that of its folder below `corpus/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -44,6 +47,8 @@ pub const TARGETS: &[Target] = &[
     ("framer", framer),
     ("id", id),
     ("key_log", key_log),
+    ("har", har),
+    ("http", http),
     ("layers", layers),
     ("pdu", pdu),
     ("reassembly", reassembly),

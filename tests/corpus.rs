@@ -11,6 +11,9 @@ mod samples;
 #[path = "tls/transcript.rs"]
 mod transcript;
 
+#[path = "seeds/http.rs"]
+mod http;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -339,6 +342,12 @@ fn seeds() -> Seeds {
     }
     for (name, bytes) in secrets() {
         cut.put("redact", &name, bytes);
+    }
+    for (name, bytes) in http::http() {
+        cut.put("http", name, bytes);
+    }
+    for (name, bytes) in http::har() {
+        cut.put("har", name, bytes);
     }
     cut.seeds
 }

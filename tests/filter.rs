@@ -19,7 +19,7 @@ fn parse(source: &str) -> Filter {
 
 fn count(source: &str) -> usize {
     let filter = parse(source);
-    EXCHANGES.iter().filter(|exchange| filter.matches(exchange)).count()
+    EXCHANGES.iter().filter(|exchange| filter.matches(*exchange)).count()
 }
 
 /// Holds the filter against a condition in plain code, and wants some exchanges on either side.
@@ -250,7 +250,7 @@ fn check_any(text: &str) -> Result<(), TestCaseError> {
         Ok(filter) => {
             prop_assert_eq!(&parse(&filter.to_string()), &filter);
             let some = EXCHANGES.iter().step_by(31);
-            prop_assert!(some.filter(|exchange| filter.matches(exchange)).count() <= EXCHANGES.len());
+            prop_assert!(some.filter(|exchange| filter.matches(*exchange)).count() <= EXCHANGES.len());
         }
         Err(error) => {
             prop_assert!((1..=text.chars().count() + 1).contains(&error.column), "{}", error);
@@ -272,7 +272,7 @@ fn a_filter_is_held_against_an_exchange_without_an_allocation() {
     ];
     for source in sources {
         let filter = parse(source);
-        let matching = || EXCHANGES.iter().filter(|exchange| filter.matches(exchange)).count();
+        let matching = || EXCHANGES.iter().filter(|exchange| filter.matches(*exchange)).count();
         let once = matching(); // reads the tables of names
         let counted = allocation_counter::measure(|| assert_eq!(matching(), once)).count_total;
         assert_eq!(counted, 0, "{source}");

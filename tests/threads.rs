@@ -94,7 +94,7 @@ fn reading_ends_early_where_nobody_takes_more() {
     let bytes = interleaved(30);
     for threads in [1, 3] {
         let mut pages = 0;
-        let out = |_: &[u8]| {
+        let out = |_: &mut [u8]| {
             pages += 1;
             pages < 3
         };

@@ -7,6 +7,7 @@
 //! - [`Hex`]: bytes shown as lower-case hex
 //! - `read`: the nom combinators that carry a field's name into the error
 
+pub(crate) mod date_time;
 pub(crate) mod decimal;
 mod epid;
 mod error;
