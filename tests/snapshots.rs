@@ -61,6 +61,19 @@ fn the_text_and_the_json_of_every_capture_are_as_reviewed() {
 }
 
 #[test]
+fn the_text_and_the_json_of_every_recording_of_maks_services_are_as_reviewed() {
+    settings().bind(|| {
+        for name in support::mak_names() {
+            for format in ["text", "jsonl"] {
+                let output = support::decode_mak(&name, &["--format", format]);
+                assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+                insta::assert_snapshot!(format!("{name}.{format}"), String::from_utf8(output.stdout).unwrap());
+            }
+        }
+    });
+}
+
+#[test]
 fn the_verbose_forms_of_one_capture_of_each_version_and_of_damage_are_as_reviewed() {
     settings().bind(|| {
         for name in [

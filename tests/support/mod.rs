@@ -23,8 +23,33 @@ pub fn names() -> Vec<String> {
     capture::expand(&[folder()])
         .unwrap()
         .iter()
+        .filter(|path| path.parent() == Some(&folder()))
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect()
+}
+
+/// The names of the recordings of MAK's services, in order: captures, HAR files, bodies and VAMT files.
+pub fn mak_names() -> Vec<String> {
+    let is_recording = |name: &String| {
+        [".pcapng", ".har", ".xml", ".cil", ".cilx"].iter().any(|suffix| name.ends_with(suffix))
+    };
+    let entries = fs::read_dir(folder().join("mak")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(is_recording).collect();
+    names.sort();
+    assert!(names.len() >= 31, "{names:?}");
+    names
+}
+
+/// `volact decode` of a recording of MAK's services, with its key log where it has one.
+pub fn decode_mak(name: &str, arguments: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_volact"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("decode").args(arguments);
+    let keys = format!("captures/mak/{}.keys", name.split('.').next().unwrap());
+    if Path::new(env!("CARGO_MANIFEST_DIR")).join(&keys).exists() {
+        command.arg("--keylog").arg(keys);
+    }
+    command.arg(format!("captures/mak/{name}")).output().unwrap()
 }
 
 /// The truth of a capture.
