@@ -67,7 +67,10 @@ fn the_text_and_the_json_of_every_recording_of_maks_services_are_as_reviewed() {
             for format in ["text", "jsonl"] {
                 let output = support::decode_mak(&name, &["--format", format]);
                 assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
-                insta::assert_snapshot!(format!("{name}.{format}"), String::from_utf8(output.stdout).unwrap());
+                insta::assert_snapshot!(
+                    format!("{name}.{format}"),
+                    String::from_utf8(output.stdout).unwrap()
+                );
             }
         }
     });

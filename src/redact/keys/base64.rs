@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::class::{self, BASE64, HEX};
-use super::{FILLER, Kind, Run, escapes, mask as mask_decoded, next_run};
+use super::{FILLER, Kind, Run, escapes, mask as mask_decoded, may_hold_something, next_run};
 
 /// Masks whole runs of base64 in which something is found, and adds where they are.
 pub(super) fn mask(bytes: &mut [u8], nested: u8, runs: &mut Vec<Run>) -> bool {
@@ -58,7 +58,7 @@ fn holds_something(bytes: &[u8], lines: &[Range<usize>], nested: u8) -> bool {
             decoded.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
         }
         decoded.truncate((sextets.len() - from) * 3 / 4);
-        mask_decoded(&mut decoded, Kind::Binary, nested, &mut Vec::new())
+        may_hold_something(&decoded) && mask_decoded(&mut decoded, Kind::Binary, nested, &mut Vec::new())
     })
 }
 

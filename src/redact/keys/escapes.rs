@@ -26,7 +26,7 @@ pub(super) fn mask(bytes: &mut [u8], kind: Kind, nested: u8) -> bool {
             continue;
         };
         at = introducer + escape.len;
-        if !matters(&escape, &bytes[at..]) {
+        if !matters(bytes[introducer], &escape, &bytes[at..]) {
             continue;
         }
         match &mut region {
@@ -137,11 +137,15 @@ fn next_introducer(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 /// True where the escape sequence could be part of a key, of what encodes one, or of another escape sequence.
-fn matters(escape: &Escape, behind: &[u8]) -> bool {
+fn matters(introducer: u8, escape: &Escape, behind: &[u8]) -> bool {
     let is = |byte: &u8, class| class::is(*byte, class);
     match escape.byte {
         Some(0 | b'-') => true,
-        Some(byte) if class::is(byte, SYMBOL) => true,
+        // `length=44` is not quoted-printable.
+        Some(byte) if class::is(byte, SYMBOL) => {
+            introducer != b'='
+                || behind.first().is_some_and(|byte| is(byte, SYMBOL) || matches!(byte, b'=' | b'-'))
+        }
         Some(b'%' | b'=') => behind.len() >= 2 && behind[..2].iter().all(|byte| is(byte, HEX)),
         Some(b'&') => {
             behind.first().is_some_and(|byte| b"#&%\\=".contains(byte) || byte.is_ascii_alphabetic())

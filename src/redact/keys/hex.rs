@@ -39,7 +39,7 @@ fn mask_run(bytes: &mut [u8], run: Range<usize>, nested: u8) -> bool {
         if (end - start).is_multiple_of(2) {
             push(&mut view, bytes, start..end);
             // A digit that does not belong there may stand on either side.
-            if end - start > LEAST {
+            if end - start > LEAST + 1 {
                 let mut shifted = View::default();
                 push(&mut shifted, bytes, start + 1..end - 1);
                 found |= flush(&mut shifted, bytes, nested);
@@ -68,7 +68,7 @@ fn value(digit: u8) -> u8 {
 
 /// Masks what the view holds, and empties it.
 fn flush(view: &mut View, bytes: &mut [u8], nested: u8) -> bool {
-    let found = view.len() >= LEAST / 2 && view.mask(bytes, Kind::Binary, nested);
+    let found = view.may_hold_something() && view.mask(bytes, Kind::Binary, nested);
     view.clear();
     found
 }

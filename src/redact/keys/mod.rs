@@ -91,6 +91,11 @@ struct Run {
     decoded_len: usize,
 }
 
+/// True where decoded bytes may hold something: enough text on end, or a DigitalProductId.
+fn may_hold_something(bytes: &[u8]) -> bool {
+    next_run(bytes, 0, symbols::SYMBOLS, class::TEXT).is_some() || digital_product_id::is_in(bytes)
+}
+
 /// What bytes are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -157,6 +162,9 @@ mod class {
         OF[usize::from(byte)] & class != 0
     }
 
+    /// A byte of text: printable ASCII, white space, zero as UTF-16 has it, and the bytes of typographic dashes and spaces.
+    pub(super) const TEXT: u8 = 128;
+
     const OF: [u8; 256] = {
         let mut of = [0; 256];
         add(&mut of, b"BCDFGHJKMNPQRTVWXYbcdfghjkmnpqrtvwxy2346789", SYMBOL);
@@ -167,6 +175,12 @@ mod class {
         add(&mut of, b" \t\r\n:,-\\xX", HEX_SEPARATOR);
         add(&mut of, b"+/-_", BASE64);
         add(&mut of, b" \t\r\n", BLANK);
+        add(&mut of, b"\0\t\r\n\xe2\x80\x88\x90\x91\x92\x93\x94\x95\xc2\xa0", TEXT);
+        let mut byte = b' ';
+        while byte < 0x7f {
+            of[byte as usize] |= TEXT;
+            byte += 1;
+        }
         of
     };
 

@@ -117,7 +117,7 @@ fn link(mut between: &[u8]) -> Option<Link> {
 }
 
 /// Symbols of a key.
-const SYMBOLS: usize = 25;
+pub(super) const SYMBOLS: usize = 25;
 
 /// Groups of a key, and symbols of a group.
 const GROUPS: usize = 5;

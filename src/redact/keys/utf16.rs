@@ -11,10 +11,9 @@ pub(super) fn mask(bytes: &mut [u8], nested: u8) -> bool {
         at = zeros.end;
         // Little-endian, a character stands in front of the first zero; big-endian, one behind the last.
         let mut view = View::default();
-        for at in zeros.start.saturating_sub(1)..(zeros.end + 1).min(bytes.len()) {
-            if bytes[at] != 0 {
-                view.push(bytes[at], Origin::Byte(at));
-            }
+        let stretch = zeros.start.saturating_sub(1)..(zeros.end + 1).min(bytes.len());
+        for (byte, at) in bytes[stretch.clone()].iter().zip(stretch).filter(|(byte, _)| **byte != 0) {
+            view.push(*byte, Origin::Byte(at));
         }
         found |= view.mask(bytes, Kind::Text, nested);
     }

@@ -1,4 +1,4 @@
-use super::{FILLER, Kind, mask};
+use super::{FILLER, Kind, mask, may_hold_something};
 
 /// Decoded bytes that remember where they come from, so that what is masked in them is masked there.
 #[derive(Default)]
@@ -26,8 +26,8 @@ impl View {
         self.origins.push(origin);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    pub(super) fn may_hold_something(&self) -> bool {
+        may_hold_something(&self.bytes)
     }
 
     pub(super) fn clear(&mut self) {
