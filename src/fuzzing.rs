@@ -4,6 +4,8 @@
 //! panic" is the least of them: what was read is written back byte for byte, how bytes arrive in pieces does not
 //! matter, and no changed byte of an authenticated message goes unnoticed.
 
+mod mak;
+
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Read;
@@ -27,6 +29,8 @@ use crate::trace::{
 };
 use crate::wire::{Endianness, Epid, FileTime, utf16};
 
+pub use mak::{soap, vamt};
+
 /// A target's name, which is also that of its folder below `corpus/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -44,7 +48,9 @@ pub const TARGETS: &[Target] = &[
     ("respond", respond),
     ("response_message", response_message),
     ("response_stub", response_stub),
+    ("soap", soap),
     ("streams", streams),
+    ("vamt", vamt),
 ];
 
 /// One direction of a connection, and how it comes: in up to five pieces, with a gap or without one.
