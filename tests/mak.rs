@@ -185,7 +185,7 @@ fn a_request_as_a_client_sends_it_is_read_by_hand() {
     let end = text.find("</RequestXml>").unwrap();
     // Broken into lines, as many base64 encoders do.
     let lines: Vec<&str> =
-        text[begin..end].as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        text.as_bytes()[begin..end].chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
     let body = format!("{}\r\n{}\r\n{}", &text[..begin], lines.join("\r\n"), &text[end..]);
     let message = parse(body.as_bytes());
     assert_eq!(message.error, None);

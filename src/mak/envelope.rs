@@ -159,7 +159,7 @@ impl Message {
         let mut message = Self::bare(Content::Other { name: String::new(), namespace: String::new() });
         message.encoding = encoding;
         let stopped = message.read(&mut reader, &root).and_then(|()| reader.finish()).err();
-        let unread = (read.len() < body.len()).then(|| Error {
+        let unread = (read.len() < body.len()).then_some(Error {
             layer: LAYER,
             field: "body",
             offset: MAX_BODY,
