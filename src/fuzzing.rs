@@ -5,6 +5,7 @@
 //! matter, and no changed byte of an authenticated message goes unnoticed.
 
 mod http;
+mod mak;
 mod redact;
 
 use std::fmt::{self, Write as _};
@@ -32,9 +33,9 @@ use crate::trace::{
 };
 use crate::wire::{Endianness, Epid, FileTime, Hex, utf16};
 
-pub use redact::{KeyPlan, redact};
-
 pub use http::{har, http};
+pub use mak::{soap, vamt};
+pub use redact::{KeyPlan, redact};
 
 /// A target's name, which is also that of its folder below `corpus/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -45,10 +46,10 @@ pub const TARGETS: &[Target] = &[
     ("epid", epid),
     ("file", file),
     ("framer", framer),
-    ("id", id),
-    ("key_log", key_log),
     ("har", har),
     ("http", http),
+    ("id", id),
+    ("key_log", key_log),
     ("layers", layers),
     ("pdu", pdu),
     ("reassembly", reassembly),
@@ -58,8 +59,10 @@ pub const TARGETS: &[Target] = &[
     ("respond", respond),
     ("response_message", response_message),
     ("response_stub", response_stub),
+    ("soap", soap),
     ("streams", streams),
     ("tls", tls),
+    ("vamt", vamt),
 ];
 
 /// One direction of a connection, and how it comes: in up to five pieces, with a gap or without one.

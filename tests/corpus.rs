@@ -4,6 +4,7 @@
 //! After a change here, `VOLACT_WRITE_SEEDS=1 cargo test --test corpus` writes them anew. What once failed is kept in
 //! `corpus/regressions/<target>/`, by hand.
 
+mod mak_seeds;
 mod support;
 
 #[path = "../src/capture/layers/samples.rs"]
@@ -348,6 +349,9 @@ fn seeds() -> Seeds {
     }
     for (name, bytes) in http::har() {
         cut.put("har", name, bytes);
+    }
+    for (target, name, bytes) in mak_seeds::all() {
+        cut.put(target, name, bytes);
     }
     cut.seeds
 }

@@ -48,7 +48,7 @@ fn decode_slowly(text: &str, layer: &'static str) -> (Vec<u8>, Option<Error>) {
 }
 
 /// Lax: without padding or with it, and whatever the bits say that no byte takes.
-pub(super) const ENGINE: GeneralPurpose = GeneralPurpose::new(
+pub(super) static ENGINE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)

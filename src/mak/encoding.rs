@@ -76,17 +76,17 @@ impl Encoding {
             Charset::Utf16Be => Cow::Owned(swapped(bytes)),
             _ => Cow::Borrowed(bytes),
         };
-        let text = utf16::decode(&units);
-        // Characters beyond ASCII take more bytes than units; only among them are surrogates to look for.
-        let lone =
-            if 2 * text.len() + bytes.len() % 2 == bytes.len() { None } else { lone_surrogate(&units) };
-        let error = match lone {
-            Some(offset) => malformed(offset, "a surrogate without its partner"),
-            None if bytes.len() % 2 == 1 => {
-                Some(Error::truncated(layer, "text", mark + bytes.len() - 1, 2, 1))
+        let (error, text) = match ascii(&units) {
+            Some(text) => (None, text),
+            None => {
+                let error = lone_surrogate(&units);
+                let error = error.and_then(|at| malformed(at, "a surrogate without its partner"));
+                (error, utf16::decode(&units))
             }
-            None => None,
         };
+        let is_odd = bytes.len() % 2 == 1;
+        let cut = is_odd.then(|| Error::truncated(layer, "text", mark + bytes.len() - 1, 2, 1));
+        let error = error.or(cut);
         (Cow::Owned(text), error)
     }
 
@@ -121,6 +121,27 @@ impl Encoding {
 fn swapped(bytes: &[u8]) -> Vec<u8> {
     let (units, odd) = bytes.as_chunks::<2>();
     units.iter().flat_map(|[high, low]| [*low, *high]).chain(odd.iter().copied()).collect()
+}
+
+/// The usual case, and much the faster one.
+fn ascii(units: &[u8]) -> Option<String> {
+    let mut text = vec![0; units.len() / 2];
+    // Four units at a time, then one at a time.
+    let (fours, rest) = units.as_chunks::<8>();
+    let (text_fours, text_rest) = text.as_chunks_mut::<4>();
+    let mut beyond = 0;
+    for (four, text) in fours.iter().zip(text_fours) {
+        let wide = u64::from_le_bytes(*four);
+        beyond |= wide;
+        let pairs = (wide | wide >> 8) & 0x0000_ffff_0000_ffff;
+        let [a, b, c, d, ..] = (pairs | pairs >> 16).to_le_bytes();
+        *text = [a, b, c, d];
+    }
+    for (&[low, high], text) in rest.as_chunks::<2>().0.iter().zip(text_rest) {
+        beyond |= u64::from(u16::from_le_bytes([low, high]));
+        *text = low;
+    }
+    if beyond & 0xff80_ff80_ff80_ff80 == 0 { String::from_utf8(text).ok() } else { None }
 }
 
 /// Where the first surrogate without a partner stands.
