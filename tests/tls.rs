@@ -231,6 +231,16 @@ fn without_handshake_secrets_the_application_data_is_still_opened() {
         assert!(found.gaps.iter().all(is_early), "{}: {:?}", transcript.name, found.gaps);
         assert_eq!(found.gaps.is_empty(), transcript.early.is_empty());
         assert_eq!(found.sealed, []);
+        // With those of the early data, that is opened, too.
+        let keys: String = transcript
+            .keys()
+            .lines()
+            .filter(|line| !line.contains("HANDSHAKE"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let (found, _) = run(&placed(&transcript), &keys);
+        assert_eq!((texts(&found), found.gaps), (transcript.said, vec![]), "{}", transcript.name);
+        assert_eq!(found.early, transcript.early.as_bytes());
     }
 }
 

@@ -18,7 +18,7 @@ pub struct ClientHello {
     pub cipher_suites: Vec<CipherSuite>,
     /// The host_name of server_name (RFC 6066 3).
     pub server_name: Option<String>,
-    /// application_layer_protocol_negotiation (RFC 7301 3.1).
+    /// application_layer_protocol_negotiation (RFC 7301 3.1), the first [`Self::MOST_PROTOCOLS`].
     pub alpn: Vec<String>,
     /// supported_versions, in the client's order.
     pub supported_versions: Vec<Version>,
@@ -57,6 +57,9 @@ pub(super) struct EncryptedExtensions {
 }
 
 impl ClientHello {
+    /// Application protocols that are kept of those that a client offers.
+    pub const MOST_PROTOCOLS: usize = 64;
+
     /// Reads a ClientHello without its message's head: as far as it goes, and what stopped it.
     ///
     /// # Errors
@@ -259,7 +262,9 @@ fn alpn(data: &[u8]) -> Parsed<'_, Vec<String>> {
     let mut names = Vec::new();
     while !list.is_empty() {
         let (behind, name) = vector8("protocol_name")(list)?;
-        names.push(text(name));
+        if names.len() < ClientHello::MOST_PROTOCOLS {
+            names.push(text(name));
+        }
         list = behind;
     }
     Ok((rest, names))

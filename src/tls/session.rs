@@ -7,7 +7,7 @@ use super::hello::{ClientHello, EncryptedExtensions, ServerHello};
 use super::key_log::{KeyLog, Label, Secret};
 use super::messages::{HandshakeType, Message, Messages};
 use super::protection::{self, Opener, Randoms};
-use super::record::{ContentType, Framed, Lost, Record, Records};
+use super::record::{ContentType, Framed, HEADER_LEN, Lost, Record, Records};
 use super::{Alert, Version};
 
 /// Both directions of a connection, opened as far as a [`KeyLog`] goes.
@@ -67,7 +67,8 @@ pub enum Event<'a, S> {
         from: Side,
         /// Offset in the sender's decrypted stream.
         offset: u64,
-        /// The offset at which data goes on. How much is missing is not known; counted are the bytes of the records.
+        /// The offset at which data goes on. How much is missing is not known; counted are the bytes of its
+        /// records, which are more.
         to: u64,
         /// Why.
         reason: GapReason,
@@ -451,7 +452,8 @@ impl State {
                 match reason {
                     Unopened::Seal(seal) => self.seal(from, seal, record.offset, record.first, emit),
                     Unopened::Skip(reason) => {
-                        self.skip(from, record.fragment.len() as u64, reason, record.first, emit);
+                        let bytes = (HEADER_LEN + record.fragment.len()) as u64;
+                        self.skip(from, bytes, reason, record.first, emit);
                     }
                     Unopened::Handshake => {}
                 }
@@ -459,8 +461,8 @@ impl State {
         }
     }
 
-    /// Opens a record into `plain`. Of one that cannot be opened the sequence number passes, and it is not for ever that
-    /// this goes on.
+    /// Opens a record into `plain`. One that cannot be opened has had its sequence number all the same; after
+    /// [`MOST_FAILURES`] of them the direction is to be sealed.
     fn open<S: Copy>(
         &mut self,
         from: Side,
@@ -536,7 +538,8 @@ impl State {
             if let Some(Keys { opener: Some(opener), .. }) = &side.next {
                 opened = opener.open(0, side.doubt, record, &mut self.plain);
                 if opened.is_some() {
-                    self.change_keys(from, key_log);
+                    let next = side.next.take();
+                    side.change_keys(next);
                 }
             }
         }
@@ -628,19 +631,6 @@ impl State {
         let opener = Opener::tls13(server.cipher_suite, secret).ok_or(Seal::SecretLength)?;
         let secret = (epoch == Epoch::Application).then(|| secret.clone());
         Ok(Keys { epoch, opener: Some(opener), secret })
-    }
-
-    /// Goes on to the next keys.
-    fn change_keys(&mut self, from: Side, key_log: &KeyLog) {
-        let next = self.sides[from as usize].next.take().or_else(|| self.next_keys(from, key_log));
-        let side = &mut self.sides[from as usize];
-        let is_early = side.keys.as_ref().is_some_and(|keys| keys.epoch == Epoch::EarlyData);
-        let epoch = if is_early { Epoch::Handshake } else { Epoch::Application };
-        // Without a secret now, there may be one when they are needed.
-        side.keys = Some(next.unwrap_or(Keys { epoch, opener: None, secret: None }));
-        side.sequence = 0;
-        side.messages.clear();
-        side.has_lost_messages = false;
     }
 
     /// Both hellos, of a kind that can be opened.
@@ -754,8 +744,7 @@ impl State {
     }
 
     fn forget_early_keys(&mut self) {
-        let client = &mut self.sides[Side::Client as usize];
-        (client.keys, client.next, client.sequence) = (None, None, 0);
+        self.sides[Side::Client as usize].change_keys(None);
     }
 
     /// Takes a message out of a protected record; what could not be read of it.
@@ -779,12 +768,23 @@ impl State {
                 self.info.has_accepted_early_data = extensions.has_early_data;
                 return error;
             }
-            (Epoch::EarlyData, HandshakeType::END_OF_EARLY_DATA)
-            | (Epoch::Handshake, HandshakeType::FINISHED)
-            | (Epoch::Application, HandshakeType::KEY_UPDATE) => self.change_keys(from, key_log),
+            (Epoch::EarlyData, HandshakeType::END_OF_EARLY_DATA) => {
+                self.begin_epoch(from, Epoch::Handshake, key_log);
+            }
+            (Epoch::Handshake, HandshakeType::FINISHED) | (Epoch::Application, HandshakeType::KEY_UPDATE) => {
+                self.begin_epoch(from, Epoch::Application, key_log);
+            }
             _ => {}
         }
         None
+    }
+
+    /// A message says that the next record has other keys.
+    fn begin_epoch(&mut self, from: Side, epoch: Epoch, key_log: &KeyLog) {
+        let next = self.next_keys(from, key_log).filter(|next| next.epoch == epoch);
+        // Without a secret now, there may be one when they are needed.
+        let next = next.unwrap_or(Keys { epoch, opener: None, secret: None });
+        self.sides[from as usize].change_keys(Some(next));
     }
 
     fn has_hello(&self, from: Side) -> bool {
@@ -870,6 +870,15 @@ impl State {
         if self.sides[from.opposite() as usize].sealed != Some(reason) {
             emit(Event::Sealed { from, offset, reason, stamp });
         }
+    }
+}
+
+impl Direction {
+    /// Goes on to other keys; without any, to those of the first protected record.
+    fn change_keys(&mut self, keys: Option<Keys>) {
+        (self.keys, self.next, self.sequence) = (keys, None, 0);
+        self.messages.clear();
+        self.has_lost_messages = false;
     }
 }
 
