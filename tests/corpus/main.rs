@@ -1,19 +1,19 @@
 //! Every file below `corpus/` is a test of its name: its bytes through the body of its fuzz target.
 //!
-//! The seeds, `corpus/<target>/`, are cut from `captures/` and `tests/tls/`: this file says how, and holds that they are what it cuts.
+//! The seeds, `corpus/<target>/`, are cut from `captures/` and `tests/tls/`, or built: this file says how, and holds that they
+//! are what it cuts.
 //! After a change here, `VOLACT_WRITE_SEEDS=1 cargo test --test corpus` writes them anew. What once failed is kept in
 //! `corpus/regressions/<target>/`, by hand.
 
-mod mak_seeds;
-mod support;
-
-#[path = "../src/capture/layers/samples.rs"]
-mod samples;
-#[path = "tls/transcript.rs"]
-mod transcript;
-
-#[path = "seeds/http.rs"]
 mod http;
+mod mak;
+
+#[path = "../../src/capture/layers/samples.rs"]
+mod samples;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../tls/transcript.rs"]
+mod transcript;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -350,7 +350,7 @@ fn seeds() -> Seeds {
     for (name, bytes) in http::har() {
         cut.put("har", name, bytes);
     }
-    for (target, name, bytes) in mak_seeds::all() {
+    for (target, name, bytes) in mak::all() {
         cut.put(target, name, bytes);
     }
     cut.seeds
