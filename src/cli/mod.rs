@@ -5,6 +5,7 @@ mod explain;
 mod progress;
 mod redaction;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -51,8 +52,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
             // Usage is told as clap would, but for what it quotes of the arguments.
-            let text = error.render().ansi().to_string();
-            let text = redact::text(&text);
+            let rendered = error.render();
+            let plain = rendered.to_string();
+            // A key in colours would not be found.
+            let text = match redact::text(&plain) {
+                Cow::Borrowed(_) => rendered.ansi().to_string(),
+                Cow::Owned(masked) => masked,
+            };
             if error.use_stderr() {
                 anstream::eprint!("{text}");
             } else {

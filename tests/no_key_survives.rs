@@ -1,0 +1,326 @@
+//! No product key comes out of the program, whatever it was in, whatever command it was given to, whatever the format.
+
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// Made up, like every key here: five groups, each of one symbol. `last` tells them apart by what may be shown.
+fn key(last: char) -> String {
+    let groups: Vec<String> =
+        ['B', 'C', 'D', 'F', last].iter().map(|symbol| symbol.to_string().repeat(5)).collect();
+    groups.join("-")
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A DigitalProductId of version 3: its head, and the key's bytes behind it.
+fn digital_product_id() -> Vec<u8> {
+    let mut blob = vec![0xa4, 0, 0, 0, 3, 0, 0, 0];
+    blob.extend((8..164_u8).map(|i| i ^ 0x5a));
+    blob
+}
+
+/// What holds a key, and what of it must not come out. Each in a form of its own.
+fn forms() -> Vec<(&'static str, String)> {
+    let key = key('G');
+    let dash = |escape: &str| key.replace('-', escape);
+    let entities: String = key.chars().map(|c| format!("&#{};", u32::from(c))).collect();
+    vec![
+        ("plain", key.clone()),
+        ("lower case", key.to_lowercase()),
+        ("undashed", dash("")),
+        ("blanks", dash(" ")),
+        ("entity dashes", dash("&#45;")),
+        ("hex entity dashes", dash("&#x2D;")),
+        ("all entities", entities),
+        ("percent", dash("%2D")),
+        ("backslash u", dash("\\u002d")),
+        ("base64", STANDARD.encode(&key)),
+        ("base64 of UTF-16", STANDARD.encode(utf16(&key))),
+        ("base64 within text", STANDARD.encode(format!("<Key>{key}</Key>"))),
+        ("hex", hex(key.as_bytes())),
+        ("hex of UTF-16", hex(&utf16(&key))),
+        ("activation configuration id", format!("msft2009:{}&{}", "1".repeat(8), STANDARD.encode(&key))),
+        ("escaped configuration id", format!("msft2005:x&amp;{}", STANDARD.encode([7; 40]))),
+        ("DigitalProductId", STANDARD.encode(digital_product_id())),
+    ]
+}
+
+/// What must be nowhere in an output.
+fn needles() -> Vec<Vec<u8>> {
+    let key = key('G');
+    let mut needles = Vec::new();
+    for text in
+        [&key[..11], &key[6..17], &key[12..23], &key.replace('-', "")[..10], &key.replace('-', " ")[..11]]
+    {
+        for text in [text.to_owned(), text.to_lowercase()] {
+            needles.push(text.as_bytes().to_vec());
+            needles.push(utf16(&text));
+            needles.push(hex(text.as_bytes()).into_bytes());
+            needles.push(hex(text.as_bytes()).to_uppercase().into_bytes());
+            needles.push(hex(&utf16(&text)).into_bytes());
+        }
+    }
+    for bytes in [key.as_bytes().to_vec(), utf16(&key)] {
+        for shift in 0..3 {
+            let coded = STANDARD.encode([vec![0; shift], bytes.clone()].concat());
+            // What depends on what is in front of it, and behind, is left out.
+            needles.push(coded[8..24].as_bytes().to_vec());
+        }
+    }
+    for escape in ["&#45;", "&#x2D;", "%2D", "\\u002d"] {
+        needles.push(key.replace('-', escape)[..12].as_bytes().to_vec());
+    }
+    needles.push(b"&#66;&#66;&#66;".to_vec());
+    needles.push(STANDARD.encode([7; 40])[..20].as_bytes().to_vec());
+    needles.push(STANDARD.encode(digital_product_id())[16..40].as_bytes().to_vec());
+    needles.push(hex(&digital_product_id()[12..24]).into_bytes());
+    needles
+}
+
+/// Runs the program and holds that nothing of a key is in what it says; what it says.
+fn run(arguments: &[&str], input: Option<&[u8]>) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_volact"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.unwrap_or_default().to_vec();
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    for (name, out) in [("output", &output.stdout), ("error output", &output.stderr)] {
+        for needle in needles() {
+            let at = out.windows(needle.len()).position(|window| window == needle);
+            if let Some(at) = at {
+                let shown = &out[at.saturating_sub(120)..(at + 80).min(out.len())];
+                panic!(
+                    "{arguments:?}: {:?} is in the {name}: {}",
+                    String::from_utf8_lossy(&needle),
+                    String::from_utf8_lossy(shown)
+                );
+            }
+        }
+    }
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// Every way to decode a file.
+const WAYS: [&[&str]; 9] = [
+    &[],
+    &["-v"],
+    &["--format", "jsonl"],
+    &["--format", "jsonl", "-v"],
+    &["--stats"],
+    &["--stats", "--format", "jsonl"],
+    &["--redact"],
+    &["--redact=secret", "--format", "jsonl", "-v"],
+    &["--filter", "protocol == mak", "-v"],
+];
+
+fn decode_in_every_way(path: &Path) -> Vec<String> {
+    WAYS.iter()
+        .map(|way| run(&[&["decode"], *way, &[path.to_str().unwrap()]].concat(), None))
+        .chain([run(&["decode", "-"], Some(&fs::read(path).unwrap()))])
+        .collect()
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("volact-keys-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder.join(name)
+}
+
+/// A request for a one-shot activation with each form as a claim, beside a fault that repeats it.
+fn envelope(form: &str) -> String {
+    let escaped = form.replace('&', "&amp;");
+    format!(
+        "<soap:Envelope xmlns:soap='http://schemas.xmlsoap.org/soap/envelope/'><soap:Body>\
+         <RequestSecurityToken xmlns='http://schemas.xmlsoap.org/ws/2004/04/security/trust'>\
+         <TokenType>ProductActivation</TokenType><Claims><Values>\
+         <TokenEntry><Name>ProductKey</Name><Value>{form}</Value></TokenEntry>\
+         <TokenEntry><Name>Else</Name><Value>x {escaped} y</Value></TokenEntry>\
+         <TokenEntry><Name>{form}</Name><Value>-</Value></TokenEntry>\
+         <Unknown>{form}</Unknown>\
+         </Values></Claims></RequestSecurityToken></soap:Body></soap:Envelope>"
+    )
+}
+
+fn fault(form: &str) -> String {
+    format!(
+        "<soap:Envelope xmlns:soap='http://schemas.xmlsoap.org/soap/envelope/'><soap:Body><soap:Fault>\
+         <faultcode>soap:Client</faultcode><faultstring>the key {form} is none</faultstring>\
+         <detail><HRESULT>0xC004C003</HRESULT><Messages><Message>{form}</Message></Messages><x>{form}</x></detail>\
+         </soap:Fault></soap:Body></soap:Envelope>"
+    )
+}
+
+#[test]
+fn of_a_body() {
+    for (i, (name, form)) in forms().iter().enumerate() {
+        for (kind, text) in [("request", envelope(form)), ("fault", fault(form))] {
+            let path = scratch(&format!("{i}-{kind}.xml"));
+            fs::write(&path, text).unwrap();
+            let shown = decode_in_every_way(&path);
+            assert!(shown[0].contains("ProductKey") || kind == "fault", "{name}: {}", shown[0]);
+        }
+    }
+}
+
+#[test]
+fn of_a_har_file() {
+    for (i, (_, form)) in forms().iter().enumerate() {
+        let request = envelope(form);
+        let har = serde_json::json!({"log": {"version": "1.2", "creator": {"name": form}, "entries": [{
+            "startedDateTime": form, "comment": form, "serverIPAddress": form,
+            "request": {
+                "method": "POST",
+                "url": format!("http://activation.sls.microsoft.com/SLActivateProduct/SLActivateProduct.asmx?key={form}"),
+                "headers": [
+                    {"name": "User-Agent", "value": form}, {"name": "Host", "value": form},
+                    {"name": "SOAPAction", "value": form}, {"name": "Content-Type", "value": format!("text/xml; x={form}")},
+                ],
+                "postData": {"mimeType": "text/xml", "text": request},
+            },
+            "response": {
+                "status": 500, "statusText": form, "headers": [{"name": "Content-Encoding", "value": form}],
+                "content": {"mimeType": form, "text": STANDARD.encode(fault(form)), "encoding": "base64"},
+            },
+        }]}});
+        let path = scratch(&format!("{i}.har"));
+        fs::write(&path, har.to_string()).unwrap();
+        let shown = decode_in_every_way(&path);
+        assert!(shown[0].contains("1 exchange"), "{}", shown[0]);
+    }
+}
+
+#[test]
+fn of_a_vamt_file() {
+    for (i, (_, form)) in forms().iter().enumerate() {
+        let attribute = form.replace('<', "&lt;");
+        let path = scratch(&format!("{i}.cilx"));
+        let text = format!(
+            "<SoftwareLicensingData><Computers><Computer Name='{attribute}'><Products><Product>\
+             <ProductKey>{form}</ProductKey><Name>{form}</Name></Product></Products></Computer></Computers>\
+             <Other>{form}</Other></SoftwareLicensingData>"
+        );
+        fs::write(&path, text).unwrap();
+        let shown = decode_in_every_way(&path);
+        assert!(shown[0].contains("1 computer"), "{}", shown[0]);
+    }
+}
+
+#[test]
+fn of_the_recordings_of_maks_services() {
+    for name in support::mak_names() {
+        for way in WAYS {
+            let keys = Path::new("captures/mak").join(format!("{}.keys", name.split('.').next().unwrap()));
+            let keys: Vec<&str> =
+                if keys.exists() { vec!["--keylog", keys.to_str().unwrap()] } else { Vec::new() };
+            let path = format!("captures/mak/{name}");
+            run(&[&["decode"], way, &keys, &[path.as_str()]].concat(), None);
+        }
+    }
+}
+
+/// A KMS request of version 4 whose machine has a key for a name, in a capture whose comments hold every form.
+#[test]
+fn of_a_capture() {
+    let mut pcap = fs::read(support::folder().join("vlmcs_vlmcsd_v4_plain.pcap")).unwrap();
+    let name = utf16(&key('G'));
+    let mut changed = 0;
+    // MachineName closes the request body: 128 bytes, in UTF-16 with NULs behind it.
+    let body_marks: Vec<usize> = (0..pcap.len().saturating_sub(236))
+        .filter(|&at| pcap[at..at + 4] == [0, 0, 4, 0] && pcap[at + 8..at + 12] == [2, 0, 0, 0])
+        .collect();
+    for at in body_marks {
+        pcap[at + 108..at + 108 + name.len()].copy_from_slice(&name);
+        changed += 1;
+    }
+    assert!(changed > 0, "no request was found");
+    let path = scratch("machine.pcap");
+    fs::write(&path, &pcap).unwrap();
+    let shown = decode_in_every_way(&path);
+    assert!(shown[0].contains("GGGGG"), "the machine's name is not the key: {}", shown[0]);
+
+    let mut pcapng = block(0x0a0d_0d0a, &[&[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0][..], &[0xff; 8]].concat());
+    let comments: Vec<u8> = forms().iter().flat_map(|(_, form)| option(1, form.as_bytes())).collect();
+    pcapng.extend(block(1, &[&[1, 0, 0, 0, 0, 0, 4, 0][..], &comments, &[0; 4]].concat()));
+    let path = scratch("comments.pcapng");
+    fs::write(&path, &pcapng).unwrap();
+    let shown = decode_in_every_way(&path);
+    assert!(shown[0].contains("# interface 0"), "{}", shown[0]);
+}
+
+fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(12 + body.len()).unwrap().to_le_bytes();
+    [&kind.to_le_bytes()[..], &length, body, &length].concat()
+}
+
+fn option(code: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len()).unwrap();
+    let padding = vec![0; value.len().next_multiple_of(4) - value.len()];
+    [&code.to_le_bytes()[..], &length.to_le_bytes(), value, &padding].concat()
+}
+
+/// HTTP on a KMS port is quoted in the complaint about it, and dumped with -v.
+#[test]
+fn of_what_a_complaint_quotes() {
+    let pcap = fs::read(support::folder().join("net_non_kms_on_1688.pcap")).unwrap();
+    let key = key('G');
+    let at = pcap.windows(5).position(|window| window == b"GET /").unwrap();
+    let mut changed = pcap.clone();
+    changed[at + 5..at + 5 + key.len()].copy_from_slice(key.as_bytes());
+    let path = scratch("quoted.pcap");
+    fs::write(&path, &changed).unwrap();
+    let shown = decode_in_every_way(&path);
+    assert!(shown[0].contains("GGGGG"), "{}", shown[0]);
+}
+
+#[test]
+fn of_the_arguments() {
+    for (name, form) in forms() {
+        for arguments in [
+            &["explain", &form][..],
+            &["decode", &form],
+            &["decode", "--filter", &format!("machine == '{form}"), "x"],
+            &["decode", "--filter", &form, "x"],
+            &["decode", "--port", &form, "x"],
+            &["decode", "--keylog", &form, "x"],
+            &["decode", "--from", &form, "x"],
+            &[&form],
+        ] {
+            assert!(!run(arguments, None).is_empty(), "{name}: {arguments:?}");
+        }
+        run(&["explain", "-"], Some(form.as_bytes()));
+    }
+    let path = scratch(&format!("{}.pcap", key('G')));
+    fs::copy(support::folder().join("vlmcs_vlmcsd_v4_plain.pcap"), &path).unwrap();
+    for way in WAYS {
+        run(&[&["decode"], way, &[path.to_str().unwrap()]].concat(), None);
+    }
+    run(&["decode", "--merge", path.to_str().unwrap(), path.to_str().unwrap()], None);
+}
+
+#[test]
+fn no_more_than_the_last_five_characters_stay() {
+    let shown = run(&["explain", &key('G')], None);
+    assert!(shown.contains("XXXXX-XXXXX-XXXXX-XXXXX-GGGGG"), "{shown}");
+}
