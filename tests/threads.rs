@@ -8,9 +8,15 @@ use std::fs;
 
 use volact::capture::{self, CaptureReader};
 use volact::report::{JsonReport, TextReport};
+use volact::tls::KeyLog;
 use volact::trace::{Exchange, Observer, Options, Scribe, Summary, trace_pages};
 
-fn written<S: Scribe>(bytes: &[u8], threads: usize, scribe: impl Fn() -> S) -> (String, Summary) {
+fn written<S: Scribe>(
+    bytes: &[u8],
+    options: &Options,
+    threads: usize,
+    scribe: impl Fn() -> S,
+) -> (String, Summary) {
     let mut written = Vec::new();
     let out = |page: &mut [u8]| {
         written.extend_from_slice(page);
@@ -18,20 +24,30 @@ fn written<S: Scribe>(bytes: &[u8], threads: usize, scribe: impl Fn() -> S) -> (
     };
     let scribes = (0..threads).map(|_| scribe()).collect();
     let mut packets = CaptureReader::new(bytes).unwrap();
-    let traced = trace_pages(&mut packets, &Options::default(), &mut scribe(), scribes, out);
+    let traced = trace_pages(&mut packets, options, &mut scribe(), scribes, out);
     assert_eq!(traced.scribes.len(), threads);
     (String::from_utf8(written).unwrap(), traced.summary)
 }
 
+/// Of a recording of MAK's services, with its key log.
+fn options(name: &str) -> Options {
+    let keys = fs::read(support::folder().join(name.replace(".pcapng", ".keys"))).unwrap_or_default();
+    Options { key_log: std::sync::Arc::new(KeyLog::parse(&keys).0), ..Options::default() }
+}
+
 fn assert_same(name: &str, bytes: &[u8]) {
-    let text = written(bytes, 1, || TextReport::new(false, true));
-    let json = written(bytes, 1, || JsonReport::new(false));
+    let options = &options(name);
+    let text = written(bytes, options, 1, || TextReport::new(false, true));
+    let json = written(bytes, options, 1, || JsonReport::new(false));
     for threads in [2, 3, 8, 11] {
         assert!(
-            written(bytes, threads, || TextReport::new(false, true)) == text,
+            written(bytes, options, threads, || TextReport::new(false, true)) == text,
             "{name}, {threads} threads"
         );
-        assert!(written(bytes, threads, || JsonReport::new(false)) == json, "{name}, {threads} threads");
+        assert!(
+            written(bytes, options, threads, || JsonReport::new(false)) == json,
+            "{name}, {threads} threads"
+        );
     }
 }
 
@@ -44,7 +60,8 @@ fn read(name: &str) -> Vec<u8> {
 
 #[test]
 fn every_capture_gives_the_same_bytes_on_any_number_of_threads() {
-    for name in support::names() {
+    let mak = support::mak_names().into_iter().filter(|name| name.ends_with(".pcapng"));
+    for name in support::names().into_iter().chain(mak.map(|name| format!("mak/{name}"))) {
         let bytes = read(&name);
         if !bytes.is_empty() {
             assert_same(&name, &bytes);
@@ -78,7 +95,7 @@ fn interleaved(times: usize) -> Vec<u8> {
 #[test]
 fn many_connections_beside_each_other_give_the_same_bytes_on_any_number_of_threads() {
     let bytes = interleaved(6);
-    let (_, summary) = written(&bytes, 1, || JsonReport::new(false));
+    let (_, summary) = written(&bytes, &Options::default(), 1, || JsonReport::new(false));
     assert!(summary.exchanges > 2000 && summary.packets > 15_000, "{summary:?}");
     assert_same("interleaved", &bytes);
     // Damage, too: a byte in a hundred is another one.
@@ -130,6 +147,6 @@ impl Scribe for Clumsy {
 #[test]
 fn a_panic_on_a_thread_ends_in_a_panic_and_not_in_waiting() {
     let bytes = interleaved(6);
-    let traced = std::panic::catch_unwind(|| written(&bytes, 3, || Clumsy));
+    let traced = std::panic::catch_unwind(|| written(&bytes, &Options::default(), 3, || Clumsy));
     assert!(traced.is_err());
 }

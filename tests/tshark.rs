@@ -143,6 +143,81 @@ fn the_comparison_sees_every_kind_of_difference() {
     }
 }
 
+/// HTTP requests and responses of each connection, those in TLS included where there is a key log.
+#[test]
+fn the_recordings_of_maks_services_have_the_http_messages_that_tshark_finds() {
+    if is_skipped() {
+        return;
+    }
+    let names = support::mak_names();
+    let mut messages = 0;
+    // tshark opens CBC with encrypt-then-MAC, which stays sealed here.
+    let is_compared = |name: &&String| name.ends_with(".pcapng") && *name != "mak_tls12_cbc.pcapng";
+    for name in names.iter().filter(is_compared) {
+        let ours = http_of_volact(name);
+        let mut theirs = http_of_tshark(name);
+        for (_, stream, [requests, responses]) in NOT_WHOLE.iter().filter(|(file, ..)| file == name) {
+            let messages = theirs.entry(*stream).or_default();
+            assert_ne!(ours.get(stream), Some(&*messages), "{name}: an exception that is not needed");
+            messages[0] += requests;
+            messages[1] += responses;
+        }
+        assert_eq!(ours, theirs, "{name}");
+        messages += ours.values().map(|[requests, responses]| requests + responses).sum::<u64>();
+    }
+    assert!(messages > 200, "only {messages} messages were compared");
+}
+
+/// Messages without their end, of which tshark shows nothing: file, connection, requests and responses.
+const NOT_WHOLE: [(&str, u64, [u64; 2]); 3] = [
+    ("mak_failures.pcapng", 4, [1, 0]),
+    ("mak_failures.pcapng", 7, [0, 1]),
+    ("mak_failures.pcapng", 8, [0, 1]),
+];
+
+/// Numbers of requests and of responses by connection.
+type Messages = BTreeMap<u64, [u64; 2]>;
+
+fn http_of_volact(name: &str) -> Messages {
+    let output = support::decode_mak(name, &["--format", "jsonl"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let count = |record: &serde_json::Value| {
+        let of = |name: &str| record["web"][name].as_u64().unwrap_or(0);
+        (record["stream"].as_u64().unwrap(), [of("http_requests"), of("http_responses")])
+    };
+    records
+        .filter(|record| record["type"] == "connection")
+        .map(|record| count(&record))
+        .filter(|(_, messages)| *messages != [0; 2])
+        .collect()
+}
+
+fn http_of_tshark(name: &str) -> Messages {
+    let path = support::folder().join("mak").join(name);
+    let output = Command::new("tshark")
+        .env("WIRESHARK_CONFIG_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_wireshark_config"))
+        .args(["-n", "-T", "fields", "-Y", "http", "-e", "tcp.stream"])
+        .args(["-e", "http.request.method", "-e", "http.response.code", "-E", "occurrence=a"])
+        .arg("-o")
+        .arg(format!("tls.keylog_file:{}", path.with_extension("keys").display()))
+        .arg("-r")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let mut messages = Messages::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let count = |column: &str| column.split(',').filter(|value| !value.is_empty()).count() as u64;
+        let codes = columns[2].split(',').filter(|code| !code.is_empty() && !code.starts_with('1'));
+        let [requests, responses] = messages.entry(columns[0].parse().unwrap()).or_default();
+        *requests += count(columns[1]);
+        *responses += codes.count() as u64;
+    }
+    messages.retain(|_, messages| *messages != [0; 2]);
+    messages
+}
+
 fn is_skipped() -> bool {
     if Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success()) {
         return false;

@@ -1,6 +1,10 @@
-use crate::mak::vamt::{Computer, NamedValue};
-use crate::mak::{Content, Field, Message, RequestDocument, ResponseDocument, TokenValues};
+use crate::mak::vamt::{CandidateKind, Computer, NamedValue};
+use crate::mak::{
+    ConfirmationId, Content, Field, Id, InstallationId, Message, RequestDocument, ResponseDocument,
+    TokenValues,
+};
 use crate::trace::{Body, Carrier, MakExchange};
+use crate::wire::{Epid, Guid};
 
 use super::StandIns;
 
@@ -44,7 +48,29 @@ impl StandIns {
         computer
     }
 
-    fn host(&self, host: &str) -> String {
+    /// `IID-5d41402abc4b2a76`, or `wrong-IID-...`: whether it was one is all that is left of it.
+    fn id(&self, kind: &str, id: &str, is_valid: bool) -> String {
+        let digits: String = id.chars().filter(char::is_ascii_digit).collect();
+        let stand_in = self.text(kind, &digits);
+        if is_valid || stand_in.is_empty() { stand_in } else { format!("wrong-{stand_in}") }
+    }
+
+    /// A value of whatever kind: the same stand-in as where its kind is known.
+    fn value(&self, value: &str) -> String {
+        if let Some(guid) = Guid::parse(value) {
+            self.guid(guid).to_string()
+        } else if let Ok(id) = Id::parse(value) {
+            self.id(if id.kind().is_confirmation() { "CID" } else { "IID" }, value, true)
+        } else if Epid::parse(value).is_ok() {
+            self.epid(value)
+        } else if let Ok(address) = value.parse() {
+            self.address(address).to_string()
+        } else {
+            self.text("value", value)
+        }
+    }
+
+    pub(super) fn host(&self, host: &str) -> String {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
                 (name, &host[name.len()..])
@@ -81,6 +107,7 @@ impl StandIns {
             Content::BatchRequest(request) => {
                 // A digest over what was sent would confirm a guess.
                 request.raw.fill(0);
+                request.digest = request.digest.as_deref().map(|digest| self.text("digest", digest));
                 self.request_document(&mut request.document);
                 self.fields(&mut request.other);
             }
@@ -112,7 +139,7 @@ impl StandIns {
     fn request_document(&self, document: &mut RequestDocument) {
         for item in &mut document.items {
             item.pid = item.pid.as_deref().map(|pid| self.epid(pid));
-            item.iid = item.iid.as_deref().map(|iid| self.text("IID", iid));
+            item.iid = item.iid.as_deref().map(|iid| self.id("IID", iid, InstallationId::parse(iid).is_ok()));
             self.fields(&mut item.other);
         }
         self.fields(&mut document.other);
@@ -122,8 +149,8 @@ impl StandIns {
         document.batch_id = document.batch_id.as_deref().map(|id| self.text("batch", id));
         for item in &mut document.items {
             item.pid = item.pid.as_deref().map(|pid| self.epid(pid));
-            item.iid = item.iid.as_deref().map(|iid| self.text("IID", iid));
-            item.cid = item.cid.as_deref().map(|cid| self.text("CID", cid));
+            item.iid = item.iid.as_deref().map(|iid| self.id("IID", iid, InstallationId::parse(iid).is_ok()));
+            item.cid = item.cid.as_deref().map(|cid| self.id("CID", cid, ConfirmationId::parse(cid).is_ok()));
             self.fields(&mut item.other);
         }
         self.fields(&mut document.other);
@@ -134,7 +161,7 @@ impl StandIns {
         for entry in &mut values.entries {
             let name = entry.name.as_deref().unwrap_or_default();
             if !STAYING_CLAIMS.contains(&name) {
-                entry.value = entry.value.as_deref().map(|value| self.text("value", value));
+                entry.value = entry.value.as_deref().map(|value| self.value(value));
             }
             self.fields(&mut entry.other);
         }
@@ -142,13 +169,21 @@ impl StandIns {
     }
 
     fn fields(&self, fields: &mut [Field]) {
-        fields.iter_mut().for_each(|field| field.value = self.text("value", &field.value));
+        fields.iter_mut().for_each(|field| field.value = self.value(&field.value));
     }
 
     fn named(&self, value: &mut NamedValue) {
         let name = value.name.rsplit('/').next().unwrap_or_default();
         if !STAYING_VALUES.contains(&name) {
-            value.value = self.text("value", &value.value);
+            value.value = match value.candidate().map(|candidate| candidate.kind) {
+                Some(CandidateKind::InstallationId) => {
+                    self.id("IID", &value.value, InstallationId::parse(&value.value).is_ok())
+                }
+                Some(CandidateKind::ConfirmationId) => {
+                    self.id("CID", &value.value, ConfirmationId::parse(&value.value).is_ok())
+                }
+                None => self.value(&value.value),
+            };
         }
     }
 }

@@ -10,4 +10,4 @@ mod records;
 mod stand_in;
 
 pub use keys::{bytes, page, text};
-pub use stand_in::StandIns;
+pub use stand_in::{StandIns, is_stand_in};

@@ -88,6 +88,10 @@ impl StandIns {
         let mut connection = connection.clone();
         connection.flow.client = self.endpoint(connection.flow.client);
         connection.flow.server = self.endpoint(connection.flow.server);
+        let tls = connection.web.as_mut().and_then(|web| web.tls.as_mut());
+        if let Some(hello) = tls.and_then(|tls| tls.info.client_hello.as_mut()) {
+            hello.server_name = hello.server_name.as_deref().map(|name| self.host(name));
+        }
         connection
     }
 

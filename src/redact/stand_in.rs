@@ -115,6 +115,14 @@ impl StandIns {
     }
 }
 
+/// True for the stand-in of an installation or confirmation ID, which is none and should not be told to be wrong.
+#[must_use]
+pub fn is_stand_in(text: &str) -> bool {
+    let text = text.strip_prefix("wrong-").unwrap_or(text);
+    let digits = ["IID-", "CID-"].iter().find_map(|kind| text.strip_prefix(kind));
+    digits.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 impl std::fmt::Debug for StandIns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("StandIns")

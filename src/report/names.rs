@@ -56,6 +56,14 @@ pub(super) fn hresult(code: u32) -> String {
     text
 }
 
+/// An HRESULT of one of MAK's services: those that have no symbol can have a meaning as an ErrorCode.
+pub(super) fn service_hresult(code: u32) -> String {
+    match hresult::symbol(code) {
+        Some(_) => hresult(code),
+        None => mak_error(ErrorCode(code)),
+    }
+}
+
 /// `0x7F: the MAK's limit is exceeded`, or as an HRESULT where it is one that has a symbol.
 pub(super) fn mak_error(code: ErrorCode) -> String {
     match (code.meaning(), hresult::symbol(code.0)) {

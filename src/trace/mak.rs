@@ -19,6 +19,10 @@ pub struct MakExchange {
     pub request: Option<Box<MakRequest>>,
     /// The answer.
     pub answer: Option<Box<MakAnswer>>,
+    /// What became of the batch request's Digest.
+    pub digest: Option<DigestCheck>,
+    /// Every verification by its name, in a fixed order. Those of several items are as good as the worst of them.
+    pub checks: [(&'static str, Check); MAK_CHECKS.len()],
 }
 
 /// What an exchange came in.
@@ -251,7 +255,15 @@ impl MakExchange {
     /// An exchange of what was seen of it.
     pub(super) fn new(carrier: Carrier, request: Option<MakRequest>, answer: Option<MakAnswer>) -> Self {
         let service = Service::of(request.as_ref(), answer.as_ref());
-        Self { carrier, service, request: request.map(Box::new), answer: answer.map(Box::new) }
+        let checks = MAK_CHECKS.map(|name| (name, Check::NotApplicable));
+        let (request, answer) = (request.map(Box::new), answer.map(Box::new));
+        let mut exchange = Self { carrier, service, request, answer, digest: None, checks };
+        exchange.digest = match exchange.asks() {
+            Some(Content::BatchRequest(request)) => Some(request.digest_check()),
+            _ => None,
+        };
+        exchange.checks = exchange.verify();
+        exchange
     }
 
     /// True where something says that a service was asked, or has answered.
@@ -299,16 +311,11 @@ impl MakExchange {
         }
     }
 
-    /// Every verification by its name, in a fixed order. Those of several items are as good as the worst of them.
-    #[must_use]
-    pub fn checks(&self) -> [(&'static str, Check); MAK_CHECKS.len()] {
-        let digest = match self.asks() {
-            Some(Content::BatchRequest(request)) => match request.digest_check() {
-                DigestCheck::Pass => Check::Pass,
-                DigestCheck::Fail | DigestCheck::Missing | DigestCheck::NotADigest => Check::Fail,
-                DigestCheck::Unreadable => Check::NotApplicable,
-            },
-            _ => Check::NotApplicable,
+    fn verify(&self) -> [(&'static str, Check); MAK_CHECKS.len()] {
+        let digest = match self.digest {
+            Some(DigestCheck::Pass) => Check::Pass,
+            Some(DigestCheck::Fail | DigestCheck::Missing | DigestCheck::NotADigest) => Check::Fail,
+            Some(DigestCheck::Unreadable) | None => Check::NotApplicable,
         };
         let request = self.request_document();
         let asked = request.map(|document| &document.items[..]).unwrap_or_default();
@@ -355,7 +362,7 @@ impl MakExchange {
     /// True where a verification fails.
     #[must_use]
     pub fn has_failed_check(&self) -> bool {
-        self.checks().iter().any(|(_, check)| *check == Check::Fail)
+        self.checks.iter().any(|(_, check)| *check == Check::Fail)
     }
 
     /// How it ended.
@@ -453,7 +460,7 @@ fn worst<'a>(texts: impl Iterator<Item = &'a str>, holds: impl Fn(&str) -> bool)
 }
 
 /// The verifications of an exchange with a service.
-pub(super) const MAK_CHECKS: [&str; 8] = [
+pub(crate) const MAK_CHECKS: [&str; 8] = [
     "digest",
     "installation_ids",
     "confirmation_ids",

@@ -1,8 +1,8 @@
 use crate::mak::vamt::{CandidateKind, Computer, NamedValue};
 use crate::mak::{
-    BatchRequest, BatchResponse, Check, ConfirmationId, Content, ErrorCode, ErrorInfo, Fault, Field, Id,
-    InstallationId, RequestDocument, RequestItem, ResponseDocument, ResponseItem, SoapVersion, TokenEntry,
-    TokenRequest, TokenResponse, TokenValues,
+    BatchRequest, BatchResponse, Check, ConfirmationId, Content, DigestCheck, ErrorCode, ErrorInfo, Fault,
+    Field, Id, InstallationId, RequestDocument, RequestItem, ResponseDocument, ResponseItem, SoapVersion,
+    TokenEntry, TokenRequest, TokenResponse, TokenValues,
 };
 use crate::report::json::{IfAny, Json, Object, Shown, Value, fields};
 use crate::report::names::EpidParts;
@@ -35,7 +35,7 @@ pub(super) fn write_mak(json: &mut Json, exchange: &MakExchange) {
         "service_time_ns": exchange.service_time(),
         "request": exchange.request.as_deref().map(|request| Object(|json| write_request(json, exchange, request))),
         "response": exchange.answer.as_deref().map(|answer| Object(|json| write_answer(json, exchange, answer))),
-        "checks": Object(|json: &mut Json| exchange.checks().iter().for_each(|(name, check)| match check {
+        "checks": Object(|json: &mut Json| exchange.checks.iter().for_each(|(name, check)| match check {
             Check::Pass => json.field(name, &true),
             Check::Fail => json.field(name, &false),
             Check::NoRequest => json.field(name, &None::<bool>),
@@ -66,16 +66,16 @@ fn write_request(json: &mut Json, exchange: &MakExchange, request: &MakRequest) 
             "soap_action": IfAny(head.soap_action.as_deref()),
         );
     }
-    write_body(json, &request.body);
+    write_body(json, &request.body, exchange.digest);
 }
 
 fn write_answer(json: &mut Json, exchange: &MakExchange, answer: &MakAnswer) {
     write_place(json, exchange, answer.place);
     fields!(json, "status": IfAny(answer.status), "reason": IfAny(answer.status.map(|_| &*answer.reason)));
-    write_body(json, &answer.body);
+    write_body(json, &answer.body, None);
 }
 
-fn write_body(json: &mut Json, body: &Body) {
+fn write_body(json: &mut Json, body: &Body, digest: Option<DigestCheck>) {
     fields!(json,
         "content_type": IfAny(body.content_type.as_deref()),
         "content_encoding": IfAny(body.content_encoding.as_deref()),
@@ -96,7 +96,7 @@ fn write_body(json: &mut Json, body: &Body) {
         "headers": IfAny(fields_of(&message.headers)),
     );
     match &message.content {
-        Content::BatchRequest(request) => write_batch_request(json, request),
+        Content::BatchRequest(request) => write_batch_request(json, request, digest),
         Content::RequestDocument(document) => write_request_document(json, document),
         Content::BatchResponse(response) => write_batch_response(json, response),
         Content::ResponseDocument(document) => write_response_document(json, document),
@@ -108,10 +108,10 @@ fn write_body(json: &mut Json, body: &Body) {
     fields!(json, "other": IfAny(fields_of(&message.other)));
 }
 
-fn write_batch_request(json: &mut Json, request: &BatchRequest) {
+fn write_batch_request(json: &mut Json, request: &BatchRequest, digest: Option<DigestCheck>) {
     fields!(json,
         "digest": request.digest.as_deref(),
-        "digest_check": request.digest_check().name(),
+        "digest_check": digest.map(DigestCheck::name),
         "request_xml_length": request.raw.len(),
         "request_xml_error": IfAny(request.error.as_ref()),
     );
@@ -147,7 +147,7 @@ fn write_pid(json: &mut Json, pid: Option<&str>) {
 }
 
 fn write_iid(json: &mut Json, iid: Option<&str>) {
-    let error = iid.and_then(|iid| InstallationId::parse(iid).err());
+    let error = iid.filter(|iid| !redact::is_stand_in(iid)).and_then(|iid| InstallationId::parse(iid).err());
     fields!(json, "iid": IfAny(iid.map(Masked)), "iid_error": IfAny(error.map(|error| Shown(error.to_string()))));
 }
 
@@ -173,7 +173,8 @@ impl Value for ResponseItem {
             write_pid(json, self.pid.as_deref());
             write_iid(json, self.iid.as_deref());
             let cid = self.cid.as_deref();
-            let error = cid.and_then(|cid| ConfirmationId::parse(cid).err());
+            let error =
+                cid.filter(|cid| !redact::is_stand_in(cid)).and_then(|cid| ConfirmationId::parse(cid).err());
             fields!(json,
                 "cid": IfAny(cid.map(Masked)),
                 "cid_error": IfAny(error.map(|error| Shown(error.to_string()))),

@@ -59,7 +59,7 @@ impl TextReport {
         self.write_asks(exchange)?;
         self.write_answer(exchange)?;
         self.write_items(exchange)?;
-        let checks = exchange.checks();
+        let checks = &exchange.checks;
         let count = |wanted: Check| checks.iter().filter(|(_, check)| *check == wanted).count();
         let (held, failed, open) = (count(Check::Pass), count(Check::Fail), count(Check::NoRequest));
         if held + failed + open > 0 {
@@ -290,6 +290,9 @@ impl TextReport {
         parse: impl Fn(&str) -> Result<String, crate::mak::IdError>,
     ) -> fmt::Result {
         let Palette { bad, dim, end, .. } = self.palette;
+        if crate::redact::is_stand_in(text) {
+            return writeln!(self.page, "          {dim}{name}{end} {text}");
+        }
         match parse(text) {
             Ok(groups) => writeln!(self.page, "          {dim}{name}{end} {groups}"),
             Err(error) => {
@@ -422,7 +425,7 @@ impl fmt::Display for FaultLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Fault { code, reason, hresult, .. } = self.0;
         match hresult {
-            Some(hresult) => write!(f, "fault {}", names::hresult(*hresult))?,
+            Some(hresult) => write!(f, "fault {}", names::service_hresult(*hresult))?,
             None => f.write_str("fault")?,
         }
         let reason = crate::redact::text(reason.as_deref().unwrap_or_default());

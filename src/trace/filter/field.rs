@@ -229,7 +229,7 @@ static FIELDS: [Field; 74] = [
         })
     })
     .and_mak(|x, test| {
-        let checks = x.checks();
+        let checks = &x.checks;
         let is_there = x.answer.is_some() && x.response_document().is_some();
         is_there && test(Value::Flag(checks.iter().all(|(_, check)| *check != MakCheck::Fail)))
     }),
@@ -237,8 +237,7 @@ static FIELDS: [Field; 74] = [
         x.checks.is_some_and(|checks| failed(&checks.by_name(), test))
     })
     .and_mak(|x, test| {
-        let checks = x.checks();
-        checks.iter().any(|(name, check)| *check == MakCheck::Fail && test(Value::Text(name)))
+        x.checks.iter().any(|(name, check)| *check == MakCheck::Fail && test(Value::Text(name)))
     }),
     field(
         "request.failed",
