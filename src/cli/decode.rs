@@ -25,8 +25,8 @@ use super::{FAILED, FINE, USAGE, complain, redaction};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Captures: pcap or pcapng, compressed (gzip, zstd, lz4) or not; `-` is standard input, a directory all captures
-    /// below it
+    /// Captures (pcap, pcapng), HAR files, bodies of MAK's services and VAMT files, compressed (gzip, zstd, lz4) or not;
+    /// `-` is standard input, a directory all captures, HAR and VAMT files below it
     #[arg(required_unless_present = "filter", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How to show what is found
@@ -173,7 +173,7 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
     }
     if files.is_empty() {
         complain(
-            "no captures there (a directory stands for the *.pcap, *.pcapng, *.cap and *.ntar below it)",
+            "no captures there (a directory stands for the *.pcap, *.pcapng, *.cap, *.ntar, *.har, *.cil and *.cilx below it)",
         );
         return FAILED;
     }
