@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use volact::mak::ErrorCode;
 use volact::report::Stats;
 use volact::trace::Filter;
 
@@ -86,28 +87,55 @@ fn every_console_block_shows_what_the_program_prints() {
     assert!(blocks >= 4, "{blocks} blocks");
 }
 
-/// The table of a filter's fields, with VOLACT_WRITE_DOCS=1 written anew.
-#[test]
-fn the_fields_of_a_filter_are_listed() {
-    let path = root().join("docs/filter.md");
+/// Holds the table between two marks of a document against the real one, with VOLACT_WRITE_DOCS=1 writes it anew.
+fn hold_table(document: &str, mark: &str, heading: &str, rows: impl Iterator<Item = String>) {
+    let path = root().join(document);
     let text = fs::read_to_string(&path).unwrap();
-    let (begin, end) = ("<!-- fields: begin -->\n", "<!-- fields: end -->");
-    let (before, rest) = text.split_once(begin).unwrap();
-    let (_, after) = rest.split_once(end).unwrap();
-    let mut table = "| field | type | meaning |\n|---|---|---|\n".to_owned();
-    for field in Filter::fields() {
+    let (begin, end) = (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->"));
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    let rule = "|---".repeat(heading.matches('|').count() - 1);
+    let table: String =
+        [heading.to_owned(), rule + "|"].into_iter().chain(rows).map(|row| row + "\n").collect();
+    let real = format!("{before}{begin}{table}{end}{after}");
+    if std::env::var_os("VOLACT_WRITE_DOCS").is_some() {
+        fs::write(&path, real).unwrap();
+    } else {
+        assert_eq!(text, real, "{document} does not list the {mark} there are");
+    }
+}
+
+#[test]
+fn the_tables_list_what_there_is() {
+    let fields = Filter::fields().map(|field| {
         let names: Vec<String> =
             [field.name].iter().chain(field.aliases).map(|name| format!("`{name}`")).collect();
         let words: Vec<String> = field.words().iter().map(|word| format!("`{word}`")).collect();
         let separator = if words.is_empty() { "" } else { ": " };
         let (names, words) = (names.join(", "), words.join(", "));
-        table += &format!("| {names} | {} | {}{separator}{words} |\n", field.type_name(), field.meaning);
+        format!("| {names} | {} | {}{separator}{words} |", field.type_name(), field.meaning)
+    });
+    hold_table("docs/filter.md", "fields", "| field | type | meaning |", fields);
+    let codes = ErrorCode::all()
+        .iter()
+        .map(|(code, meaning, authority)| format!("| `{code}` | {meaning} | {authority} |"));
+    hold_table("docs/mak.md", "codes", "| code | means | says |", codes);
+}
+
+#[test]
+fn what_the_pages_name_is_what_there_is() {
+    let has = |document: &str, name: &str| {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let names = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+        let is_there = names.flat_map(|names| names.split(", ")).any(|other| other.trim_matches('`') == name);
+        assert!(is_there, "{document} has no row for {name}");
+    };
+    let exchange = &support::mak_exchanges("mak_request.xml")[0];
+    for (check, _) in exchange.checks() {
+        has("docs/mak.md", check);
     }
-    let real = format!("{before}{begin}{table}{end}{after}");
-    if std::env::var_os("VOLACT_WRITE_DOCS").is_some() {
-        fs::write(&path, real).unwrap();
-    } else {
-        assert_eq!(text, real, "docs/filter.md does not list the fields there are");
+    for (target, _) in volact::fuzzing::TARGETS {
+        has("fuzz/README.md", target);
     }
 }
 
