@@ -83,16 +83,22 @@ fn standard_input_is_read_compressed_or_not() {
     assert!(out.contains("3 exchanges: 3 answered"));
 }
 
+/// What a directory stands for below `captures`: 76 captures of KMS; 24 captures, two HAR files and two VAMT files of MAK.
+const INPUTS: usize = 76 + 24 + 2 + 2;
+
 #[test]
 fn a_directory_stands_for_all_captures_below_it() {
     let (code, out, err) = run(&["decode", "captures"]);
     assert_eq!(code, 3, "two of the shared captures are damaged on purpose");
-    assert_eq!(
-        out.lines().filter(|line| line.starts_with("== captures/")).count(),
-        75,
-        "all but the empty one"
+    let files: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("== captures/")).collect();
+    assert_eq!(files.len(), INPUTS - 1, "all but the empty one");
+    for (suffix, count) in [("  HAR", 2), ("  VAMT", 2), ("  document", 0)] {
+        assert_eq!(files.iter().filter(|file| file.ends_with(suffix)).count(), count, "{suffix}");
+    }
+    assert!(
+        err.ends_with(&format!("volact: 2 of {INPUTS} inputs could not be read to their end\n")),
+        "{err}"
     );
-    assert!(err.ends_with("volact: 2 of 76 inputs could not be read to their end\n"));
 }
 
 #[test]
@@ -106,7 +112,7 @@ fn a_directory_without_captures_is_said_to_be_one() {
 fn json_lines_are_json_and_name_their_schema_first() {
     let (code, out, _) = run(&["decode", "--format", "jsonl", "captures"]);
     assert_eq!(code, 3);
-    let mut kinds = std::collections::BTreeMap::<String, u32>::new();
+    let mut kinds = std::collections::BTreeMap::<String, usize>::new();
     for line in out.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(value["file"].as_str().unwrap().starts_with("captures/"));
@@ -114,8 +120,8 @@ fn json_lines_are_json_and_name_their_schema_first() {
     }
     let first: serde_json::Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
     assert_eq!(first["schema"], volact::report::SCHEMA);
-    assert_eq!((kinds["file"], kinds["summary"]), (75, 76));
-    assert!(kinds["exchange"] > 550, "{kinds:?}");
+    assert_eq!((kinds["file"], kinds["summary"]), (INPUTS - 1, INPUTS));
+    assert!(kinds["exchange"] > 550 && kinds["mak"] > 100 && kinds["computer"] > 2, "{kinds:?}");
     assert!(!kinds.contains_key("pdu"), "PDUs come with -v only");
 }
 
@@ -185,7 +191,13 @@ fn explain_knows_each_kind_of_value() {
             "12345678-1234-1234-1234-123456789abc",
             "GUID 12345678-1234-1234-1234-123456789abc: not in the catalog",
         ),
-        ("03612-00206-564-865711-03-7169-14393.0000-1092021", "ePID 03612-"),
+        ("03612-00206-564-865711-03-7169-14393.0000-1092021", "extended product id 03612-"),
+        ("XXXXX-00206-564-865711-03-7169-14393.0000-1092021", "extended product id XXXXX-"),
+        (
+            "0x7F",
+            "BatchActivation ErrorCode 0x7F: the MAK's limit is exceeded (says Microsoft's activationws)",
+        ),
+        ("0x71", "(says community sources that conflict)"),
         ("1033", "LCID 1033 (0x0409): en-US"),
         ("17763", "host build 17763: "),
         ("05001103100000001000000007000000", "GUID 05001103"),
@@ -194,6 +206,51 @@ fn explain_knows_each_kind_of_value() {
         let (code, out, err) = run(&["explain", value]);
         assert_eq!((code, err.as_str()), (0, ""), "{value}");
         assert!(out.contains(expected), "{value}: {out}");
+    }
+}
+
+/// A published sample of a confirmation ID.
+const CID: &str = "154814-744406-423500-209405-874111-676042-686055";
+
+#[test]
+fn explain_judges_an_id_and_exits_1_where_it_is_wrong() {
+    let explain = |value: &str| {
+        let (code, out, err) = run(&["explain", value]);
+        assert_eq!(err, "", "{value}");
+        (code, out)
+    };
+    let zeros = |groups, size: usize| vec!["0".repeat(size); groups].join(" ");
+    for (value, expected) in [
+        (CID.to_owned(), "confirmation ID, 42 digits: Windows XP"),
+        (CID.replace('-', ""), "confirmation ID, 42 digits: Windows XP"),
+        (zeros(8, 6), "confirmation ID, 48 digits: Windows Vista"),
+        (zeros(9, 6), "installation ID, 54 digits: Windows XP SP1"),
+        (zeros(9, 7), "installation ID, 63 digits: Windows 8"),
+    ] {
+        let (code, out) = explain(&value);
+        assert_eq!(code, 0, "{out}");
+        assert!(out.starts_with(expected), "{out}");
+        assert!(
+            out.ends_with("every check digit holds; they do not tell 0 from 7, 1 from 8 and 2 from 9\n"),
+            "{out}"
+        );
+    }
+    let mut wrong = zeros(9, 7);
+    wrong.replace_range(19..20, "4");
+    let short = zeros(9, 7).replacen("0000000", "000000", 1);
+    for (value, expected) in [
+        (
+            CID.replace("744406", "744401"),
+            "confirmation ID of 42 digits: 1 of 7 groups wrong\n  \
+             group B, characters 8 to 13: the check digit is 1, and the digits in front of it have 6\n",
+        ),
+        (wrong, "installation ID of 63 digits: 1 of 9 groups wrong\n  group 3, characters 17 to 23: "),
+        (short, "installation ID: 62 digits, 63 are needed\n  group 1, "),
+        ("1".repeat(40), "ID: 40 digits, an installation ID has 50, 54 or 63, a confirmation ID 42 or 48"),
+    ] {
+        let (code, out) = explain(&value);
+        assert_eq!(code, 1, "{out}");
+        assert!(out.starts_with(expected), "{out}");
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use volact::mak::ErrorCode;
 use volact::report::Stats;
 use volact::trace::Filter;
 
@@ -86,28 +87,55 @@ fn every_console_block_shows_what_the_program_prints() {
     assert!(blocks >= 4, "{blocks} blocks");
 }
 
-/// The table of a filter's fields, with VOLACT_WRITE_DOCS=1 written anew.
-#[test]
-fn the_fields_of_a_filter_are_listed() {
-    let path = root().join("docs/filter.md");
+/// Holds the table between two marks of a document against the real one, with VOLACT_WRITE_DOCS=1 writes it anew.
+fn hold_table(document: &str, mark: &str, heading: &str, rows: impl Iterator<Item = String>) {
+    let path = root().join(document);
     let text = fs::read_to_string(&path).unwrap();
-    let (begin, end) = ("<!-- fields: begin -->\n", "<!-- fields: end -->");
-    let (before, rest) = text.split_once(begin).unwrap();
-    let (_, after) = rest.split_once(end).unwrap();
-    let mut table = "| field | type | meaning |\n|---|---|---|\n".to_owned();
-    for field in Filter::fields() {
+    let (begin, end) = (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->"));
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    let rule = "|---".repeat(heading.matches('|').count() - 1);
+    let table: String =
+        [heading.to_owned(), rule + "|"].into_iter().chain(rows).map(|row| row + "\n").collect();
+    let real = format!("{before}{begin}{table}{end}{after}");
+    if std::env::var_os("VOLACT_WRITE_DOCS").is_some() {
+        fs::write(&path, real).unwrap();
+    } else {
+        assert_eq!(text, real, "{document} does not list the {mark} there are");
+    }
+}
+
+#[test]
+fn the_tables_list_what_there_is() {
+    let fields = Filter::fields().map(|field| {
         let names: Vec<String> =
             [field.name].iter().chain(field.aliases).map(|name| format!("`{name}`")).collect();
         let words: Vec<String> = field.words().iter().map(|word| format!("`{word}`")).collect();
         let separator = if words.is_empty() { "" } else { ": " };
         let (names, words) = (names.join(", "), words.join(", "));
-        table += &format!("| {names} | {} | {}{separator}{words} |\n", field.type_name(), field.meaning);
+        format!("| {names} | {} | {}{separator}{words} |", field.type_name(), field.meaning)
+    });
+    hold_table("docs/filter.md", "fields", "| field | type | meaning |", fields);
+    let codes = ErrorCode::all()
+        .iter()
+        .map(|(code, meaning, authority)| format!("| `{code}` | {meaning} | {authority} |"));
+    hold_table("docs/mak.md", "codes", "| code | means | says |", codes);
+}
+
+#[test]
+fn what_the_pages_name_is_what_there_is() {
+    let has = |document: &str, name: &str| {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let names = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+        let is_there = names.flat_map(|names| names.split(", ")).any(|other| other.trim_matches('`') == name);
+        assert!(is_there, "{document} has no row for {name}");
+    };
+    let exchange = &support::mak_exchanges("mak_request.xml")[0];
+    for (check, _) in exchange.checks() {
+        has("docs/mak.md", check);
     }
-    let real = format!("{before}{begin}{table}{end}{after}");
-    if std::env::var_os("VOLACT_WRITE_DOCS").is_some() {
-        fs::write(&path, real).unwrap();
-    } else {
-        assert_eq!(text, real, "docs/filter.md does not list the fields there are");
+    for (target, _) in volact::fuzzing::TARGETS {
+        has("fuzz/README.md", target);
     }
 }
 
@@ -134,18 +162,21 @@ fn collect(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
                 collect(value, &path, fields);
             }
         }
-        Value::Array(items) if items.iter().any(Value::is_object) => {
+        Value::Array(items) => {
             items.iter().for_each(|item| collect(item, &format!("{path}[]"), fields));
         }
         _ => {}
     }
 }
 
-/// The `stats` records of all captures together.
+/// The `stats` records of all captures together, and of all recordings of MAK's services.
 fn statistics() -> String {
     let mut stats = Stats::default();
     for name in support::names() {
         support::decode(&name).exchanges.iter().for_each(|exchange| stats.exchange(exchange));
+    }
+    for name in support::mak_names() {
+        support::mak_exchanges(&name).iter().for_each(|exchange| stats.mak(exchange));
     }
     let mut out = Vec::new();
     stats.write_jsonl(&mut out, None).unwrap();
@@ -155,7 +186,11 @@ fn statistics() -> String {
 #[test]
 fn the_schema_lists_the_fields_that_are_written_and_no_others() {
     let mut written = BTreeMap::<String, BTreeSet<String>>::new();
-    let decoded = volact(&["decode", "-v", "--format", "jsonl", "captures"]);
+    let mut decoded = volact(&["decode", "-v", "--format", "jsonl", "captures"]);
+    for name in support::mak_names() {
+        let output = support::decode_mak(&name, &["-v", "--format", "jsonl"]);
+        decoded.push_str(&String::from_utf8(output.stdout).unwrap());
+    }
     for line in decoded.lines().chain(statistics().lines()) {
         let record: Value = serde_json::from_str(line).unwrap();
         let fields = written.entry(record["type"].as_str().unwrap().to_owned()).or_default();
@@ -177,9 +212,9 @@ fn the_schema_lists_the_fields_that_are_written_and_no_others() {
             }
         }
     }
-    for rare in rare.values().flatten() {
-        let there = written.values().flatten().any(|field| field == rare);
-        assert!(!there, "{rare} is marked as in no shared capture, but is in one");
+    for (record, rare) in &rare {
+        let there: Vec<_> = rare.intersection(&written[record]).collect();
+        assert!(there.is_empty(), "{record}: {there:?} are marked as in no shared capture, but are in one");
     }
     assert_eq!(written, documented);
 }

@@ -7,11 +7,15 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use volact::capture::Endpoint;
 use volact::kms::{Check, RequestBody};
+use volact::mak::{Check as MakCheck, ErrorCode};
 use volact::trace::filter::Field;
-use volact::trace::{Answer, Exchange, Filter, Outcome};
+use volact::trace::{Answer, Carrier, Exchange, Filter, MakExchange, MakOutcome, Outcome};
 
 static EXCHANGES: LazyLock<Vec<Exchange>> =
     LazyLock::new(|| support::names().iter().flat_map(|name| support::decode(name).exchanges).collect());
+
+static MAK: LazyLock<Vec<MakExchange>> =
+    LazyLock::new(|| support::mak_names().iter().flat_map(|name| support::mak_exchanges(name)).collect());
 
 fn parse(source: &str) -> Filter {
     Filter::parse(source).unwrap_or_else(|error| panic!("{source}: {error}\n{}", error.caret()))
@@ -20,6 +24,11 @@ fn parse(source: &str) -> Filter {
 fn count(source: &str) -> usize {
     let filter = parse(source);
     EXCHANGES.iter().filter(|exchange| filter.matches(*exchange)).count()
+}
+
+fn count_mak(source: &str) -> usize {
+    let filter = parse(source);
+    MAK.iter().filter(|exchange| filter.matches(*exchange)).count()
 }
 
 /// Holds the filter against a condition in plain code, and wants some exchanges on either side.
@@ -124,11 +133,60 @@ fn one_of_two_values_is_enough_but_for_not_equal() {
 
 #[test]
 fn every_field_can_be_asked_for_and_nearly_all_are_in_the_captures() {
-    let absent: Vec<&str> = Field::all()
-        .map(|field| field.name)
-        .filter(|name| count(&format!("{name} or {name}")) == 0)
-        .collect();
+    let absent: Vec<&str> =
+        Field::all().map(|field| field.name).filter(|name| count(name) + count_mak(name) == 0).collect();
     assert_eq!(absent, ["response.error"]);
+}
+
+#[test]
+fn filters_ask_of_maks_exchanges_what_plain_code_asks() {
+    let same = |source: &str, condition: &dyn Fn(&MakExchange) -> bool| {
+        let filter = parse(source);
+        let asked = MAK.iter().filter(|exchange| {
+            let is_asked = condition(exchange);
+            assert_eq!(filter.matches(*exchange), is_asked, "{source}: {exchange:?}");
+            is_asked
+        });
+        assert!((1..MAK.len()).contains(&asked.count()), "{source}");
+    };
+    same("service == BatchActivation", &|x| {
+        x.service.is_some_and(|service| service.name() == "BatchActivation")
+    });
+    same("outcome == partly-refused", &|x| matches!(x.outcome(), MakOutcome::PartlyRefused(_)));
+    same("outcome in {http-error, unanswered}", &|x| {
+        matches!(x.outcome(), MakOutcome::HttpError(_) | MakOutcome::Unanswered)
+    });
+    same("status == 503", &|x| x.answer.as_ref().is_some_and(|answer| answer.status == Some(503)));
+    same("failed == digest", &|x| x.checks().contains(&("digest", MakCheck::Fail)));
+    same("failed", &MakExchange::has_failed_check);
+    same("request.type == 2", &|x| {
+        x.request_document().and_then(|document| document.request_type).is_some_and(|kind| kind.0 == 2)
+    });
+    same("items > 1", &|x| x.request_document().is_some_and(|document| document.items.len() > 1));
+    same("error_code == 0x7F", &|x| {
+        x.response_document().is_some_and(|document| {
+            let of_items = document.items.iter().filter_map(|item| item.error_info.as_ref());
+            of_items.chain(&document.error_info).any(|error| error.code == Some(ErrorCode::LIMIT_EXCEEDED))
+        })
+    });
+    same("entry == 3", &|x| matches!(x.carrier, Carrier::Har { entry: 3, .. }));
+    same("tls", &|x| matches!(x.carrier, Carrier::Stream { is_tls: true, .. }));
+    same("remaining == 0", &|x| {
+        x.response_document()
+            .is_some_and(|document| document.items.iter().any(|item| item.activation_remaining == Some(0)))
+    });
+}
+
+#[test]
+fn the_protocol_tells_the_two_kinds_of_exchange_apart() {
+    assert_eq!((count("protocol == kms"), count_mak("protocol == kms")), (EXCHANGES.len(), 0));
+    assert_eq!((count("protocol == mak"), count_mak("protocol == mak")), (0, MAK.len()));
+    for source in ["cmid", "ndr == 32", "hresult == 0", "call_id"] {
+        assert_eq!(count_mak(source), 0, "{source}");
+    }
+    for source in ["pid", "iid", "cid", "service", "error_code == 0x7F"] {
+        assert_eq!(count(source), 0, "{source}");
+    }
 }
 
 #[test]

@@ -107,6 +107,32 @@ fn nothing_that_names_anybody_comes_out() {
 }
 
 #[test]
+fn addresses_get_stand_ins_in_statistics_as_well() {
+    for name in ["captures/vlmcs_vlmcsd_v6_default.pcap", "captures/mak/mak_batch.pcapng"] {
+        let mut bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let places: Vec<usize> =
+            (0..bytes.len() - 4).filter(|&at| bytes[at..at + 4] == [127, 0, 0, 1]).collect();
+        places.iter().for_each(|&at| bytes[at..at + 4].copy_from_slice(&[10, 1, 2, 3]));
+        let path = std::env::temp_dir().join(format!("volact-redaction-{}.pcap", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        let path = path.to_str().unwrap();
+        for way in [&["--stats"][..], &["--stats", "--format", "jsonl"], &[], &["-v"], &["--format", "jsonl"]]
+        {
+            assert!(decode(&[way, &[path]].concat()).contains("10.1.2.3"), "{way:?}");
+            let shown = decode(&[&["--redact"], way, &[path]].concat());
+            assert!(!shown.contains("10.1.2.3") && !shown.contains("0a010203"), "{way:?}: {shown}");
+            assert!(
+                shown.contains(" 24")
+                    || shown.contains("\"24")
+                    || shown.contains(" 25")
+                    || shown.contains("\"25"),
+                "{shown}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_same_value_has_the_same_stand_in_and_everything_else_stays() {
     let input = inputs().concat();
     let input: Vec<&str> = input

@@ -81,8 +81,9 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// The files that the arguments name: a directory stands for the files below it that have a capture's suffix
-/// (`.pcap`, `.pcapng`, `.cap`, `.ntar`, a number as rotation adds it, each also with `.gz`, `.zst` or `.lz4`), in
-/// order of their names.
+/// (`.pcap`, `.pcapng`, `.cap`, `.ntar`, a number as rotation adds it), that of a HAR file (`.har`) or of a VAMT file
+/// (`.cil`, `.cilx`), each also with `.gz`, `.zst` or `.lz4`, in order of their names. What else is read has to be named:
+/// too much that is none of ours ends in `.xml`.
 ///
 /// # Errors
 /// A directory cannot be read; the error names it.
@@ -111,14 +112,14 @@ fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<
             if depth < MAX_DEPTH {
                 walk(&path, depth + 1, files)?;
             }
-        } else if is_named_like_a_capture(&path) {
+        } else if is_named_like_an_input(&path) {
             files.push(path);
         }
     }
     Ok(())
 }
 
-fn is_named_like_a_capture(path: &Path) -> bool {
+fn is_named_like_an_input(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name = [".gz", ".zst", ".lz4"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     let mut suffixes = name.rsplit('.');
@@ -129,7 +130,9 @@ fn is_named_like_a_capture(path: &Path) -> bool {
         })
     };
     let is_number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
-    (name.contains('.') && is_suffix(last)) || (is_number && suffixes.next().is_some_and(is_suffix))
+    let has_name = name.contains('.');
+    let is_document = has_name && matches!(last, "har" | "cil" | "cilx");
+    is_document || (has_name && is_suffix(last)) || (is_number && suffixes.next().is_some_and(is_suffix))
 }
 
 #[cfg(test)]
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn captures_are_known_by_their_names_rotation_and_compression_included() {
+    fn inputs_are_known_by_their_names_rotation_and_compression_included() {
         for name in [
             "a.pcap",
             "a.PCAPNG",
@@ -149,11 +152,27 @@ mod tests {
             "x.ntar",
             "a.pcap.zst",
             "a.pcapng.LZ4",
+            "a.har",
+            "a.HAR.gz",
+            "a.cil",
+            "a.cilx",
         ] {
-            assert!(is_named_like_a_capture(Path::new(name)), "{name}");
+            assert!(is_named_like_an_input(Path::new(name)), "{name}");
         }
-        for name in ["README.md", "a.json", "pcap", "a.7", "a.pcapx", ".gz", "a.zst"] {
-            assert!(!is_named_like_a_capture(Path::new(name)), "{name}");
+        for name in [
+            "README.md",
+            "a.json",
+            "pcap",
+            "a.7",
+            "a.pcapx",
+            ".gz",
+            "a.zst",
+            "a.xml",
+            "a.keys",
+            "har",
+            "a.har1",
+        ] {
+            assert!(!is_named_like_an_input(Path::new(name)), "{name}");
         }
     }
 }

@@ -25,8 +25,8 @@ use super::{FAILED, FINE, USAGE, complain, redaction};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Captures: pcap or pcapng, compressed (gzip, zstd, lz4) or not; `-` is standard input, a directory all captures
-    /// below it
+    /// Captures (pcap, pcapng), HAR files, bodies of MAK's services and VAMT files, compressed (gzip, zstd, lz4) or not;
+    /// `-` is standard input, a directory all captures, HAR and VAMT files below it
     #[arg(required_unless_present = "filter", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How to show what is found
@@ -173,7 +173,7 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
     }
     if files.is_empty() {
         complain(
-            "no captures there (a directory stands for the *.pcap, *.pcapng, *.cap and *.ntar below it)",
+            "no captures there (a directory stands for the *.pcap, *.pcapng, *.cap, *.ntar, *.har, *.cil and *.cilx below it)",
         );
         return FAILED;
     }
@@ -215,6 +215,9 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
                     Err(error) => Notice::of(&error),
                 },
                 Ok((kind, reader)) => {
+                    if run.window != TimeWindow::default() {
+                        complain(format_args!("{name}: --from and --to are for captures: it is read whole"));
+                    }
                     let format = Some(FileFormat::Other(kind));
                     chief.file(&FileRecord { name: &name, format, files: &[] });
                     failed += read_document(kind, reader, chief, &mut stats, &mut out);
@@ -433,13 +436,12 @@ impl<S: Scribe> Observer for Shown<'_, S> {
         if self.filter.is_some_and(|filter| !filter.matches(exchange)) {
             return;
         }
+        let redacted = self.stand_ins.map(|stand_ins| stand_ins.exchange(exchange));
+        let exchange = redacted.as_ref().unwrap_or(exchange);
         if let Some(stats) = &mut self.stats {
             stats.exchange(exchange);
         } else if !self.quiet {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.exchange(&stand_ins.exchange(exchange)),
-                None => self.report.exchange(exchange),
-            }
+            self.report.exchange(exchange);
         }
     }
 
@@ -447,13 +449,12 @@ impl<S: Scribe> Observer for Shown<'_, S> {
         if self.filter.is_some_and(|filter| !filter.matches(exchange)) {
             return;
         }
+        let redacted = self.stand_ins.map(|stand_ins| stand_ins.mak(exchange));
+        let exchange = redacted.as_ref().unwrap_or(exchange);
         if let Some(stats) = &mut self.stats {
             stats.mak(exchange);
         } else if !self.quiet {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.mak(&stand_ins.mak(exchange)),
-                None => self.report.mak(exchange),
-            }
+            self.report.mak(exchange);
         }
     }
 

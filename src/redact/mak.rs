@@ -128,7 +128,8 @@ impl StandIns {
             }
             Content::Fault(fault) => {
                 fault.messages.iter_mut().for_each(|message| *message = self.message(message));
-                fault.reason.iter_mut().for_each(|reason| *reason = self.message(reason));
+                let texts = [&mut fault.reason, &mut fault.actor, &mut fault.node];
+                texts.into_iter().flatten().for_each(|text| *text = self.message(text));
                 self.fields(&mut fault.detail);
                 self.fields(&mut fault.other);
             }

@@ -2,9 +2,9 @@ use std::fmt::Write as _;
 
 use crate::catalog::{hresult, lcid, license_status, product};
 use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseMessage, ResponseStub};
-use crate::mak::{ErrorCode, Id, IdError, IdErrorKind};
+use crate::mak::{ErrorCode, Id, IdErrorKind};
 use crate::rpc::{self, Body, Header, Pdu, SyntaxId, TransferSyntax};
-use crate::wire::{Endianness, Guid, caret_dump, parse_hex};
+use crate::wire::{Endianness, Epid, Guid, caret_dump, parse_hex};
 
 use super::fields::{self, Fields};
 use super::names;
@@ -34,8 +34,11 @@ pub struct Explanation {
 pub fn explain(value: &str) -> Option<Explanation> {
     let value = value.trim();
     let mut out = String::new();
-    if let Some(is_valid) = explain_id(&mut out, value) {
-        return Some(Explanation { text: out, is_valid });
+    if Epid::parse(value).is_err()
+        && let Ok(id) = Id::parse(value)
+    {
+        explain_id(&mut out, &id);
+        return Some(Explanation { text: out, is_valid: true });
     }
     if let Some(guid) = Guid::parse(value) {
         explain_guid(&mut out, guid);
@@ -55,35 +58,34 @@ pub fn explain(value: &str) -> Option<Explanation> {
     {
         explain_bytes(&mut out, &bytes);
     }
-    (!out.is_empty()).then_some(Explanation { text: out, is_valid: true })
+    // Digits are in extended product ids and in hex as well: an ID with mistakes is what nothing else explains.
+    let is_valid = !(out.is_empty() && explain_wrong_id(&mut out, value));
+    (!out.is_empty()).then_some(Explanation { text: out, is_valid })
 }
 
-/// Whether an installation or a confirmation ID is valid; `None` for what is neither by far.
-fn explain_id(out: &mut String, value: &str) -> Option<bool> {
-    let digits = value.chars().filter(char::is_ascii_digit).count();
-    if digits < FEWEST_DIGITS || value.starts_with("0x") {
-        return None;
+fn explain_id(out: &mut String, id: &Id) {
+    let kind = id.kind();
+    let _ = writeln!(out, "{}, {} digits: {}", kind.noun(), kind.digits(), names::products_of(kind));
+    for (i, group) in (0..).zip(id.groups()) {
+        let _ = match kind.is_confirmation() {
+            true => writeln!(out, "  {}  {group}", char::from(b'A' + i)),
+            false => writeln!(out, "  {}  {group}", i + 1),
+        };
+    }
+    let _ = writeln!(out, "  every check digit holds; {UNNOTICED}");
+}
+
+/// Says what is wrong with an installation or a confirmation ID; false for what is neither by far.
+fn explain_wrong_id(out: &mut String, value: &str) -> bool {
+    if value.chars().filter(char::is_ascii_digit).count() < FEWEST_DIGITS {
+        return false;
     }
     match Id::parse(value) {
-        Ok(id) => {
-            let kind = id.kind();
-            let _ = writeln!(out, "{}, {} digits: {}", kind.noun(), kind.digits(), names::products_of(kind));
-            for (i, group) in id.groups().enumerate() {
-                let _ = match kind.is_confirmation() {
-                    true => writeln!(out, "  {}  {group}", char::from(b'A' + u8::try_from(i).unwrap_or(0))),
-                    false => writeln!(out, "  {}  {group}", i + 1),
-                };
-            }
-            let _ = writeln!(out, "  every check digit holds; {UNNOTICED}");
-            Some(true)
+        Err(error) if !matches!(error.kind, IdErrorKind::Character { .. }) => {
+            let _ = writeln!(out, "{}", error.to_string().replace('\n', "\n  "));
+            true
         }
-        Err(IdError { kind: IdErrorKind::Character { .. }, .. }) => None,
-        Err(error) => {
-            let mut lines = error.to_string();
-            lines = lines.replace('\n', "\n  ");
-            let _ = writeln!(out, "{lines}");
-            Some(false)
-        }
+        _ => false,
     }
 }
 

@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use volact::capture;
+use volact::tls::KeyLog;
 use volact::trace::{
-    ConnectionRecord, Exchange, Notice, NoticeKind, Observer, Options, PduContent, PduRecord, Summary, trace,
+    ConnectionRecord, Exchange, InputKind, MakExchange, Notice, NoticeKind, Observer, Options, PduContent,
+    PduRecord, Summary, look_at, trace, trace_body, trace_har, trace_vamt,
 };
 use volact::wire::Hex;
 
@@ -45,11 +48,38 @@ pub fn mak_names() -> Vec<String> {
 pub fn decode_mak(name: &str, arguments: &[&str]) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_volact"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("decode").args(arguments);
-    let keys = format!("captures/mak/{}.keys", name.split('.').next().unwrap());
-    if Path::new(env!("CARGO_MANIFEST_DIR")).join(&keys).exists() {
+    if let Some(keys) = key_log_of(name) {
         command.arg("--keylog").arg(keys);
     }
     command.arg(format!("captures/mak/{name}")).output().unwrap()
+}
+
+/// What the key log beside a recording of MAK's services is called, where it has one.
+fn key_log_of(name: &str) -> Option<PathBuf> {
+    let keys = folder().join("mak").join(format!("{}.keys", name.split('.').next().unwrap()));
+    keys.exists().then_some(keys)
+}
+
+/// The exchanges of a recording of MAK's services.
+pub fn mak_exchanges(name: &str) -> Vec<MakExchange> {
+    #[derive(Default)]
+    struct Found(Vec<MakExchange>);
+    impl Observer for Found {
+        fn mak(&mut self, exchange: &MakExchange) {
+            self.0.push(exchange.clone());
+        }
+    }
+    let key_log = key_log_of(name).map(|keys| KeyLog::parse(&fs::read(keys).unwrap()).0);
+    let options = Options { key_log: Arc::new(key_log.unwrap_or_default()), ..Options::default() };
+    let mut found = Found::default();
+    let (kind, reader) = look_at(capture::open(&folder().join("mak").join(name)).unwrap()).unwrap();
+    match kind {
+        InputKind::Capture => trace(name, reader, &options, &mut found),
+        InputKind::Har => trace_har(reader, &mut found),
+        InputKind::Vamt => trace_vamt(reader, &mut found),
+        InputKind::Document => trace_body(reader, &mut found),
+    };
+    found.0
 }
 
 /// The truth of a capture.

@@ -264,6 +264,9 @@ impl TextReport {
                 {
                     writeln!(self.page, "          {bad}answered for the {name} {}{end}", Plain(answered))?;
                 }
+                if let (Some(_), None, None, Some(_)) = (asked, answered, &answer.error_info, question) {
+                    writeln!(self.page, "          {bad}answered without the {name}{end}")?;
+                }
             }
             if let Some(cid) = &answer.cid {
                 self.write_id("CID", cid, |text| ConfirmationId::parse(text).map(|id| id.to_string()))?;

@@ -419,8 +419,8 @@ impl TextReport {
         let outcomes = [
             (summary.answered, "answered"),
             (summary.refused, "refused"),
-            (summary.faults, "faults"),
-            (summary.http_errors, "HTTP errors"),
+            (summary.faults, if summary.faults == 1 { "fault" } else { "faults" }),
+            (summary.http_errors, if summary.http_errors == 1 { "HTTP error" } else { "HTTP errors" }),
             (summary.unreadable, "unreadable"),
             (summary.unanswered, "unanswered"),
         ];
@@ -589,9 +589,9 @@ fn bracketed(bytes: &[u8]) -> String {
 }
 
 fn counted(count: u64, noun: &str) -> String {
-    match (count, noun.strip_suffix('y')) {
+    match (count, noun.strip_suffix("ry")) {
         (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, Some(stem)) => format!("{count} {stem}ries"),
         (_, None) => format!("{count} {noun}s"),
     }
 }

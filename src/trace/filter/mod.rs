@@ -62,7 +62,7 @@ impl Filter {
         for field in Field::all() {
             let _ = write!(out, "  {:width$}  {:kinds$}  {}", name(field), field.type_name(), field.meaning);
             out.push('\n');
-            for words in field.words().chunks(6) {
+            for words in field.words().chunks(5) {
                 let _ = writeln!(out, "{:indent$}{}", "", words.join(", "), indent = width + kinds + 8);
             }
         }
