@@ -131,7 +131,7 @@ fn what_the_pages_name_is_what_there_is() {
         assert!(is_there, "{document} has no row for {name}");
     };
     let exchange = &support::mak_exchanges("mak_request.xml")[0];
-    for (check, _) in exchange.checks() {
+    for (check, _) in &exchange.checks {
         has("docs/mak.md", check);
     }
     for (target, _) in volact::fuzzing::TARGETS {

@@ -157,7 +157,7 @@ fn filters_ask_of_maks_exchanges_what_plain_code_asks() {
         matches!(x.outcome(), MakOutcome::HttpError(_) | MakOutcome::Unanswered)
     });
     same("status == 503", &|x| x.answer.as_ref().is_some_and(|answer| answer.status == Some(503)));
-    same("failed == digest", &|x| x.checks().contains(&("digest", MakCheck::Fail)));
+    same("failed == digest", &|x| x.checks.contains(&("digest", MakCheck::Fail)));
     same("failed", &MakExchange::has_failed_check);
     same("request.type == 2", &|x| {
         x.request_document().and_then(|document| document.request_type).is_some_and(|kind| kind.0 == 2)
