@@ -110,9 +110,9 @@ fn print_table(cases: &[Case]) {
         "", "bytes", "ns", "floor ns", "ratio", "stricter ns", "ratio"
     );
     for case in cases {
-        let ours = || drop(black_box(case.ours()));
-        let floor = || drop(black_box(case.floor(true)));
-        let stricter = || drop(black_box(case.floor(false)));
+        let ours = || _ = black_box(case.ours());
+        let floor = || _ = black_box(case.floor(true));
+        let stricter = || _ = black_box(case.floor(false));
         let mut best = [f64::INFINITY; 3];
         for _ in 0..ROUNDS {
             for (best, run) in best.iter_mut().zip([&ours as &dyn Fn(), &floor, &stricter]) {
