@@ -468,6 +468,46 @@ fn parse(text: &str, wanted: &[IdKind]) -> Result<Digits, IdError> {
 
 /// The digits of a text that is an ID and right in everything.
 fn read(text: &str) -> Option<Digits> {
+    let (digits, kind) = read_bare(text).or_else(|| read_plain(text)).or_else(|| read_any(text))?;
+    let is_right = fits(&digits[..kind.digits()], kind.group_len());
+    is_right.then_some(Digits { kind, text: digits })
+}
+
+/// The digits of a text that has nothing else.
+#[inline]
+fn read_bare(text: &str) -> Option<([u8; MOST_DIGITS], IdKind)> {
+    let kind = IdKind::of_length(text.len())?;
+    // All of them at once is faster than to stop at the first.
+    if !text.bytes().fold(true, |all, byte| all & byte.is_ascii_digit()) {
+        return None;
+    }
+    let mut digits = [0; MOST_DIGITS];
+    digits[..text.len()].copy_from_slice(text.as_bytes());
+    Some((digits, kind))
+}
+
+/// The digits of a text that has ASCII digits and separators only.
+#[inline]
+fn read_plain(text: &str) -> Option<([u8; MOST_DIGITS], IdKind)> {
+    // Every byte is written, and the next one over it if it was no digit, so that nothing depends on what it was.
+    let mut digits = [0; MOST_DIGITS + 1];
+    let mut count = 0;
+    for byte in text.bytes() {
+        let plain = PLAIN[usize::from(byte)];
+        if plain == NOT_PLAIN {
+            return None;
+        }
+        *digits.get_mut(count)? = byte;
+        count += usize::from(plain);
+    }
+    let kind = IdKind::of_length(count)?;
+    digits[count] = 0;
+    let digits = digits.first_chunk()?;
+    Some((*digits, kind))
+}
+
+/// The digits of any text; letters have to be right.
+fn read_any(text: &str) -> Option<([u8; MOST_DIGITS], IdKind)> {
     let mut digits = [0; MOST_DIGITS];
     let mut count = 0;
     let mut letters = 0;
@@ -483,8 +523,7 @@ fn read(text: &str) -> Option<Digits> {
         }
     }
     let kind = IdKind::of_length(count)?;
-    let is_right = (letters == 0 || kind.is_confirmation()) && fits(&digits[..count], kind.group_len());
-    is_right.then_some(Digits { kind, text: digits })
+    (letters == 0 || kind.is_confirmation()).then_some((digits, kind))
 }
 
 /// What a character is in an ID.
@@ -543,8 +582,8 @@ fn fits(digits: &[u8], size: usize) -> bool {
 #[inline]
 fn fault(group: &[u8]) -> Option<GroupFault> {
     let (last, digits) = group.split_last()?;
-    let sum: u32 = digits.iter().enumerate().map(|(i, digit)| u32::from(digit - b'0') << (i & 1)).sum();
-    let (found, [expected, ..]) = (last - b'0', (sum % 7).to_le_bytes());
+    let sum: usize = digits.iter().enumerate().map(|(i, digit)| usize::from(digit - b'0') << (i & 1)).sum();
+    let (found, expected) = (last - b'0', CHECK_DIGITS[sum % CHECK_DIGITS.len()]);
     (found != expected).then_some(GroupFault::CheckDigit { found, expected })
 }
 
@@ -742,3 +781,78 @@ const MOST_DIGITS: usize = 63;
 
 /// Digits of a text that are looked at to say what is wrong with it; more are only counted.
 const MOST_SEEN: usize = 2 * MOST_DIGITS;
+
+/// The check digit of each sum, the greatest one being that of six nines.
+const CHECK_DIGITS: [u8; 128] = {
+    let mut digits = [0; 128];
+    let mut sum = 1;
+    while sum < digits.len() {
+        digits[sum] = (digits[sum - 1] + 1) % 7;
+        sum += 1;
+    }
+    digits
+};
+
+/// How many digits an ASCII character is, or [`NOT_PLAIN`] where it is no separator either.
+const PLAIN: [u8; 256] = {
+    let mut plain = [NOT_PLAIN; 256];
+    let mut digit = b'0';
+    while digit <= b'9' {
+        plain[digit as usize] = 1;
+        digit += 1;
+    }
+    let separators = b" -.,/:\t\n\x0b\x0c\r";
+    let mut i = 0;
+    while i < separators.len() {
+        plain[separators[i] as usize] = 0;
+        i += 1;
+    }
+    plain
+};
+const NOT_PLAIN: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_plain_is_a_digit_or_a_separator() {
+        for byte in 0..=255 {
+            let expected = match Symbol::of(char::from(byte)) {
+                Symbol::Digit(_) => 1,
+                Symbol::Separator if byte.is_ascii() => 0,
+                _ => NOT_PLAIN,
+            };
+            assert_eq!(PLAIN[usize::from(byte)], expected, "{byte:#04x}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn digits_are_the_same_whichever_way_they_are_read(
+            digits in prop_oneof![
+                Just(50), Just(54), Just(63), Just(42), Just(48), 0..200_usize
+            ].prop_flat_map(|count| prop::collection::vec("[0-9]", count)),
+            between in prop::collection::vec(("[- .,/:\t\n\u{b}\u{c}\r]{0,3}", 0..200_usize), 0..12),
+            odd in prop_oneof![4 => Just(String::new()), 1 => "[A-Ha-h\u{a0}\u{ff11}x]"],
+        ) {
+            let mut parts = digits;
+            for (separator, place) in between {
+                parts.insert(place % (parts.len() + 1), separator);
+            }
+            let separated = parts.concat();
+            let bare = separated.replace(|c: char| !c.is_ascii_digit(), "");
+            for text in [&bare, &separated, &format!("{odd}{separated}"), &format!("{separated}{odd}")] {
+                let any = read_any(text);
+                let is_plain = text.bytes().all(|byte| PLAIN[usize::from(byte)] != NOT_PLAIN);
+                prop_assert_eq!(read_plain(text), any.filter(|_| is_plain));
+                let is_bare = text.bytes().all(|byte| byte.is_ascii_digit());
+                prop_assert_eq!(read_bare(text), any.filter(|_| is_bare));
+            }
+        }
+    }
+}

@@ -9,5 +9,6 @@ mod mak;
 mod records;
 mod stand_in;
 
+pub(crate) use keys::is_overlooked;
 pub use keys::{bytes, page, text};
 pub use stand_in::{StandIns, is_stand_in};

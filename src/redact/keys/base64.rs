@@ -10,7 +10,8 @@ pub(super) fn mask(bytes: &mut [u8], nested: u8, runs: &mut Vec<Run>) -> bool {
     while let Some(first) = next_run(bytes, at, LEAST, BASE64) {
         let lines = lines(bytes, first);
         at = lines.last().map_or(bytes.len(), |line| line.end);
-        if holds_something(bytes, &lines, nested) {
+        let mask = |decoded: &mut Vec<u8>| mask_decoded(decoded, Kind::Binary, nested, &mut Vec::new());
+        if any_decoded(bytes, &lines, mask) {
             found = true;
             runs.extend(overwrite(bytes, &lines));
         }
@@ -19,7 +20,7 @@ pub(super) fn mask(bytes: &mut [u8], nested: u8, runs: &mut Vec<Run>) -> bool {
 }
 
 /// The lines of a run whose first one this is. A line that is wrapped is not short.
-fn lines(bytes: &[u8], first: Range<usize>) -> Vec<Range<usize>> {
+pub(super) fn lines(bytes: &[u8], first: Range<usize>) -> Vec<Range<usize>> {
     let mut lines = vec![first.clone()];
     let mut line = first;
     while line.len() >= SHORTEST_LINE {
@@ -41,14 +42,17 @@ fn lines(bytes: &[u8], first: Range<usize>) -> Vec<Range<usize>> {
     lines
 }
 
-/// True where something is found in what a run decodes to, read from any of its first four characters on.
-fn holds_something(bytes: &[u8], lines: &[Range<usize>], nested: u8) -> bool {
-    let characters = || lines.iter().flat_map(|line| &bytes[line.clone()]);
-    // Digests and GUIDs: no key, whatever its encoding, becomes hex digits only.
-    if characters().all(|byte| class::is(*byte, HEX) || *byte == b'-') {
+/// True where this is so for what a run decodes to that may hold something, read from any of its first four characters on.
+pub(super) fn any_decoded(
+    bytes: &[u8],
+    lines: &[Range<usize>],
+    mut is: impl FnMut(&mut Vec<u8>) -> bool,
+) -> bool {
+    if lines.iter().all(|line| is_hex(&bytes[line.clone()])) {
         return false;
     }
-    let sextets: Vec<u8> = characters().map(|byte| sextet(*byte)).collect();
+    let sextets: Vec<u8> =
+        lines.iter().flat_map(|line| &bytes[line.clone()]).map(|byte| sextet(*byte)).collect();
     (0..4).any(|from| {
         let mut decoded = Vec::with_capacity(sextets.len() * 3 / 4);
         let (quads, rest) = sextets[from..].as_chunks::<4>();
@@ -58,8 +62,13 @@ fn holds_something(bytes: &[u8], lines: &[Range<usize>], nested: u8) -> bool {
             decoded.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
         }
         decoded.truncate((sextets.len() - from) * 3 / 4);
-        may_hold_something(&decoded) && mask_decoded(&mut decoded, Kind::Binary, nested, &mut Vec::new())
+        may_hold_something(&decoded) && is(&mut decoded)
     })
+}
+
+/// True for digests and GUIDs: no key, whatever its encoding, becomes hex digits only.
+pub(super) fn is_hex(run: &[u8]) -> bool {
+    run.iter().all(|byte| class::is(*byte, HEX) || *byte == b'-')
 }
 
 /// The six bits of a character, in whichever of the two alphabets.
@@ -86,7 +95,7 @@ fn overwrite(bytes: &mut [u8], lines: &[Range<usize>]) -> Option<Run> {
 }
 
 /// Characters of the shortest thing that is looked for, a key without dashes.
-const LEAST: usize = 34;
+pub(super) const LEAST: usize = 34;
 
 /// Characters of the shortest line that another one follows.
 const SHORTEST_LINE: usize = 32;

@@ -27,6 +27,17 @@ pub(super) fn mask(bytes: &mut [u8]) -> bool {
     found
 }
 
+/// True where a prefix is of which this is the `f`.
+pub(super) fn is_prefix_around(bytes: &[u8], at: usize) -> bool {
+    at.checked_sub(2).and_then(|at| bytes.get(at..=at + PREFIX.len())).is_some_and(is_prefix)
+}
+
+fn is_prefix(window: &[u8]) -> bool {
+    window
+        .split_last()
+        .is_some_and(|(digit, prefix)| prefix.eq_ignore_ascii_case(PREFIX) && digit.is_ascii_digit())
+}
+
 /// How long the part of a value is that begins here: a character, or an escape sequence that stands for one.
 fn value_part(bytes: &[u8], at: usize) -> Option<usize> {
     let escape = escapes::read(bytes, at);
@@ -45,10 +56,7 @@ fn next_prefix(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(window) = bytes.get(at..at + PREFIX.len()) {
         let last = window[PREFIX.len() - 1];
-        if last == b'0'
-            && window.eq_ignore_ascii_case(PREFIX)
-            && bytes.get(at + PREFIX.len()).is_some_and(u8::is_ascii_digit)
-        {
+        if last == b'0' && bytes.get(at..=at + PREFIX.len()).is_some_and(is_prefix) {
             return Some(at + PREFIX.len() + 1);
         }
         at += usize::from(STEP[usize::from(last)]);

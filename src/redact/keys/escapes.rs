@@ -18,30 +18,49 @@ pub(super) struct Escape {
 /// of something.
 pub(super) fn mask(bytes: &mut [u8], kind: Kind, nested: u8) -> bool {
     let mut found = false;
-    let mut region: Option<Range<usize>> = None;
     let mut at = 0;
+    while let Some(region) = next_region(bytes, at) {
+        at = region.end;
+        found |= decoded(bytes, region).mask(bytes, kind, nested);
+    }
+    found
+}
+
+/// True where this is so for the surroundings of any escape sequences once they are decoded.
+pub(super) fn any_decoded(bytes: &[u8], mut is: impl FnMut(&[u8]) -> bool) -> bool {
+    let mut at = 0;
+    while let Some(region) = next_region(bytes, at) {
+        at = region.end;
+        if is(decoded(bytes, region).bytes()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// True where an escape sequence begins here that could be part of something.
+pub(super) fn matters_at(bytes: &[u8], at: usize) -> bool {
+    read(bytes, at).is_some_and(|escape| matters(bytes[at], &escape, &bytes[at + escape.len..]))
+}
+
+/// From the next escape sequence that could be part of something to the end of the last one in its surroundings.
+fn next_region(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut region: Option<Range<usize>> = None;
+    let mut at = from;
     while let Some(introducer) = next_introducer(bytes, at) {
+        if region.as_ref().is_some_and(|region| introducer > region.end + 2 * REACH) {
+            break;
+        }
         let Some(escape) = read(bytes, introducer) else {
             at = introducer + 1;
             continue;
         };
         at = introducer + escape.len;
-        if !matters(bytes[introducer], &escape, &bytes[at..]) {
-            continue;
-        }
-        match &mut region {
-            Some(region) if introducer <= region.end + 2 * REACH => region.end = at,
-            _ => {
-                if let Some(region) = region.replace(introducer..at) {
-                    found |= mask_region(bytes, region, kind, nested);
-                }
-            }
+        if matters(bytes[introducer], &escape, &bytes[at..]) {
+            region = Some(region.map_or(introducer, |region| region.start)..at);
         }
     }
-    match region {
-        Some(region) => mask_region(bytes, region, kind, nested) || found,
-        None => found,
-    }
+    region
 }
 
 /// True where this byte is within an escape sequence of a backslash or a percent sign, and not its first.
@@ -160,8 +179,8 @@ fn matters(introducer: u8, escape: &Escape, behind: &[u8]) -> bool {
     }
 }
 
-/// Masks what is found around these escape sequences once they are decoded.
-fn mask_region(bytes: &mut [u8], region: Range<usize>, kind: Kind, nested: u8) -> bool {
+/// These escape sequences and what stands around them, decoded.
+fn decoded(bytes: &[u8], region: Range<usize>) -> View {
     let mut at = region.start.saturating_sub(REACH);
     at -= backslashes_before(bytes, at);
     let end = (region.end + REACH).min(bytes.len());
@@ -180,7 +199,7 @@ fn mask_region(bytes: &mut [u8], region: Range<usize>, kind: Kind, nested: u8) -
             }
         }
     }
-    view.mask(bytes, kind, nested)
+    view
 }
 
 fn backslashes_before(bytes: &[u8], at: usize) -> usize {

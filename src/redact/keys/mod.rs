@@ -33,6 +33,7 @@ mod config_id;
 mod digital_product_id;
 mod escapes;
 mod hex;
+mod scan;
 mod symbols;
 mod utf16;
 mod view;
@@ -52,6 +53,9 @@ pub const MOST_NESTED: u8 = 4;
 /// ```
 #[must_use]
 pub fn text(text: &str) -> Cow<'_, str> {
+    if !scan::holds(text.as_bytes(), Kind::Text, MOST_NESTED) {
+        return Cow::Borrowed(text);
+    }
     let mut bytes = text.as_bytes().to_vec();
     let mut runs = Vec::new();
     if !mask_all(&mut bytes, Kind::Text, &mut runs) {
@@ -67,8 +71,36 @@ pub fn text(text: &str) -> Cow<'_, str> {
 
 /// Masks the product keys of a finished page of output, UTF-8 text or JSON Lines, which keeps its length, and stays what it
 /// is. True where there were any.
+///
+/// Each line is looked at by itself, as values do not go over line ends there. For any other text there is [`text`].
 pub fn page(page: &mut [u8]) -> bool {
-    mask_all(page, Kind::Text, &mut Vec::new())
+    let mut found = false;
+    let mut at = 0;
+    while let Some(place) = scan::next_in_lines(page, at, MOST_NESTED) {
+        let line = line_of(page, place);
+        at = (line.end + 1).min(page.len());
+        found |= mask_all(&mut page[line], Kind::Text, &mut Vec::new());
+    }
+    found
+}
+
+/// True where [`scan`] passes over what the thorough pass finds, in the whole or in a line of it.
+pub(crate) fn is_overlooked(bytes: &[u8]) -> bool {
+    let overlooks =
+        |kind| !scan::holds(bytes, kind, MOST_NESTED) && mask_all(&mut bytes.to_vec(), kind, &mut Vec::new());
+    let (mut scanned, mut thorough) = (bytes.to_vec(), bytes.to_vec());
+    page(&mut scanned);
+    for line in thorough.split_mut(|byte| *byte == b'\n') {
+        mask_all(line, Kind::Text, &mut Vec::new());
+    }
+    scanned != thorough || overlooks(Kind::Text) || overlooks(Kind::Binary)
+}
+
+/// The line in which a place is, without its end.
+fn line_of(bytes: &[u8], at: usize) -> Range<usize> {
+    let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let len = bytes[at..].iter().position(|byte| *byte == b'\n');
+    start..len.map_or(bytes.len(), |len| at + len)
 }
 
 /// Masks the product keys in bytes of any kind, which keep their number. True where there were any.
@@ -80,7 +112,7 @@ pub fn page(page: &mut [u8]) -> bool {
 /// assert!(bytes.starts_with(b"X\0X\0X\0X\0X\0-\0") && bytes.ends_with(b"X\0-\0B\0B\0B\0B\0B\0"));
 /// ```
 pub fn bytes(bytes: &mut [u8]) -> bool {
-    mask_all(bytes, Kind::Binary, &mut Vec::new())
+    scan::holds(bytes, Kind::Binary, MOST_NESTED) && mask_all(bytes, Kind::Binary, &mut Vec::new())
 }
 
 /// A run of base64 that was masked.
@@ -165,7 +197,7 @@ mod class {
     /// A byte of text: printable ASCII, white space, zero as UTF-16 has it, and the bytes of typographic dashes and spaces.
     pub(super) const TEXT: u8 = 128;
 
-    const OF: [u8; 256] = {
+    pub(super) const OF: [u8; 256] = {
         let mut of = [0; 256];
         add(&mut of, b"BCDFGHJKMNPQRTVWXYbcdfghjkmnpqrtvwxy2346789", SYMBOL);
         add(&mut of, b"-\xe2\x80\x88\x90\x91\x92\x93\x94\x95\xc2\xa0 \t\r\n", SEPARATOR);

@@ -16,6 +16,12 @@ pub(super) fn mask(bytes: &mut [u8]) -> bool {
     found
 }
 
+/// True where a run of symbols and separators may have a key.
+pub(super) fn may_be_in(run: &[u8]) -> bool {
+    let symbols = || run.iter().filter(|byte| class::is(**byte, SYMBOL));
+    run.len() >= SYMBOLS && symbols().count() >= SYMBOLS && symbols().any(u8::is_ascii_alphabetic)
+}
+
 /// Masks the keys in a run of symbols and separators.
 fn mask_run(bytes: &mut [u8], run: Range<usize>) -> bool {
     let mut groups = Vec::new();

@@ -9,15 +9,32 @@ pub(super) fn mask(bytes: &mut [u8], nested: u8) -> bool {
     let mut at = 0;
     while let Some(zeros) = next_stretch(bytes, at) {
         at = zeros.end;
-        // Little-endian, a character stands in front of the first zero; big-endian, one behind the last.
-        let mut view = View::default();
-        let stretch = zeros.start.saturating_sub(1)..(zeros.end + 1).min(bytes.len());
-        for (byte, at) in bytes[stretch.clone()].iter().zip(stretch).filter(|(byte, _)| **byte != 0) {
-            view.push(*byte, Origin::Byte(at));
-        }
-        found |= view.mask(bytes, Kind::Text, nested);
+        found |= decoded(bytes, &zeros).mask(bytes, Kind::Text, nested);
     }
     found
+}
+
+/// True where this is so for any stretch of UTF-16 once it is decoded.
+pub(super) fn any_decoded(bytes: &[u8], mut is: impl FnMut(&[u8]) -> bool) -> bool {
+    let mut at = 0;
+    while let Some(zeros) = next_stretch(bytes, at) {
+        at = zeros.end;
+        if is(decoded(bytes, &zeros).bytes()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The bytes between these zeros; little-endian, a character stands in front of the first one, big-endian, one behind the
+/// last.
+fn decoded(bytes: &[u8], zeros: &Range<usize>) -> View {
+    let mut view = View::default();
+    let stretch = zeros.start.saturating_sub(1)..(zeros.end + 1).min(bytes.len());
+    for (byte, at) in bytes[stretch.clone()].iter().zip(stretch).filter(|(byte, _)| **byte != 0) {
+        view.push(*byte, Origin::Byte(at));
+    }
+    view
 }
 
 /// The next stretch of zeros with one other byte between each, from its first zero to just behind its last.

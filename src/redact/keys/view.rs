@@ -30,9 +30,8 @@ impl View {
         may_hold_something(&self.bytes)
     }
 
-    pub(super) fn clear(&mut self) {
-        self.bytes.clear();
-        self.origins.clear();
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Masks what the view holds, there and where it comes from.
