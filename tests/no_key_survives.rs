@@ -79,15 +79,15 @@ fn needles() -> Vec<Vec<u8>> {
         for shift in 0..3 {
             let coded = STANDARD.encode([vec![0; shift], bytes.clone()].concat());
             // What depends on what is in front of it, and behind, is left out.
-            needles.push(coded[8..24].as_bytes().to_vec());
+            needles.push(coded.as_bytes()[8..24].to_vec());
         }
     }
     for escape in ["&#45;", "&#x2D;", "%2D", "\\u002d"] {
-        needles.push(key.replace('-', escape)[..12].as_bytes().to_vec());
+        needles.push(key.replace('-', escape).as_bytes()[..12].to_vec());
     }
     needles.push(b"&#66;&#66;&#66;".to_vec());
-    needles.push(STANDARD.encode([7; 40])[..20].as_bytes().to_vec());
-    needles.push(STANDARD.encode(digital_product_id())[16..40].as_bytes().to_vec());
+    needles.push(STANDARD.encode([7; 40]).as_bytes()[..20].to_vec());
+    needles.push(STANDARD.encode(digital_product_id()).as_bytes()[16..40].to_vec());
     needles.push(hex(&digital_product_id()[12..24]).into_bytes());
     needles
 }

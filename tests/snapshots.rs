@@ -18,7 +18,7 @@ fn rendered(name: &str, verbose: bool) -> (String, String) {
 fn written<S: Scribe>(name: &str, [mut chief, scribe]: [S; 2]) -> String {
     let mut written = Vec::new();
     let reader = capture::open(&support::folder().join(name)).unwrap();
-    let out = |page: &mut [u8]| {
+    let out = |page: &[u8]| {
         written.extend_from_slice(page);
         true
     };

@@ -18,7 +18,7 @@ fn written<S: Scribe>(
     scribe: impl Fn() -> S,
 ) -> (String, Summary) {
     let mut written = Vec::new();
-    let out = |page: &mut [u8]| {
+    let out = |page: &[u8]| {
         written.extend_from_slice(page);
         true
     };
@@ -111,7 +111,7 @@ fn reading_ends_early_where_nobody_takes_more() {
     let bytes = interleaved(30);
     for threads in [1, 3] {
         let mut pages = 0;
-        let out = |_: &mut [u8]| {
+        let out = |_: &[u8]| {
             pages += 1;
             pages < 3
         };

@@ -118,6 +118,9 @@ fn filter(arguments: &Arguments) -> Result<Option<Filter>, u8> {
             Err(FINE)
         }
         Some(text) => Filter::parse(text).map(Some).map_err(|error| {
+            // A part of the text is shown, in which a key might not be known as one.
+            let masked = redact::text(text);
+            let error = Filter::parse(&masked).err().unwrap_or(error);
             complain(format_args!("--filter: {error}\n{}", error.caret().trim_end()));
             USAGE
         }),
@@ -226,14 +229,14 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
                 Err(error) => {
                     let message = format!("cannot be opened: {error}");
                     chief.notice(&Notice::new(NoticeKind::Unreadable, message));
-                    out.write(&mut chief.turn(Vec::new()));
+                    out.write(&chief.turn(Vec::new()));
                     failed += 1;
                     continue;
                 }
             };
             chief.notice(&wrong);
             chief.summary(&Summary { notices: 1, ..Summary::default() });
-            out.write(&mut chief.turn(Vec::new()));
+            out.write(&chief.turn(Vec::new()));
             failed += 1;
         }
     }
@@ -248,7 +251,8 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             Format::Jsonl => stats.write_jsonl(&mut page, None),
         };
         out.failure = out.failure.or(written.err());
-        out.write(&mut page);
+        redact::page(&mut page);
+        out.write(&page);
     }
     let code = if failed > 0 { FAILED } else { FINE };
     if failed > 0 && files.len() > 1 && !arguments.merge {
@@ -314,7 +318,7 @@ fn read_document<S: Scribe, W: Write>(
     stats: &mut Option<Stats>,
     out: &mut Out<W>,
 ) -> usize {
-    out.write(&mut chief.turn(Vec::new()));
+    out.write(&chief.turn(Vec::new()));
     let mut observer = Paged { shown: chief, out };
     match kind {
         InputKind::Har => trace_har(reader, &mut observer),
@@ -336,8 +340,8 @@ struct Paged<'a, 'b, S, W> {
 
 impl<S: Scribe, W: Write> Paged<'_, '_, S, W> {
     fn hand_out(&mut self) {
-        let mut page = self.shown.turn(Vec::new());
-        self.out.write(&mut page);
+        let page = self.shown.turn(Vec::new());
+        self.out.write(&page);
     }
 }
 
@@ -375,8 +379,7 @@ struct Out<W> {
 
 impl<W: Write> Out<W> {
     /// False where nobody reads on.
-    fn write(&mut self, page: &mut [u8]) -> bool {
-        redact::page(page);
+    fn write(&mut self, page: &[u8]) -> bool {
         // What is written where the bar stands is written over it.
         if let Some(bar) = self.bar.as_ref().filter(|_| !page.is_empty()) {
             bar.clear();

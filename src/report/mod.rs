@@ -8,6 +8,7 @@ mod jsonl;
 mod names;
 mod opaque;
 mod stats;
+mod suspicion;
 mod text;
 
 pub use explain::{Explanation, explain};

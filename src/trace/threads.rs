@@ -41,14 +41,14 @@ const MAX_WAITING: usize = 16;
 /// pages of its own; `chief` writes what concerns the file and its packets. The pages are put together in the order of
 /// the packets and handed to `out`: the same bytes, however many scribes there are.
 ///
-/// `out` may change what it is handed. Reading ends early where it returns false. With one scribe, everything is done on this thread. More than eight
+/// Reading ends early where `out` returns false. With one scribe, everything is done on this thread. More than eight
 /// scribes are of no use: connections are spread over eight shards.
 pub fn trace_pages<S: Scribe>(
     packets: &mut (impl Packets + Send),
     options: &Options,
     chief: &mut S,
     scribes: Vec<S>,
-    mut out: impl FnMut(&mut [u8]) -> bool,
+    mut out: impl FnMut(&[u8]) -> bool,
 ) -> Traced<S> {
     let mut desk = Desk { spare: Vec::new(), goes_on: true, out: &mut out };
     desk.hand_out(chief);
@@ -70,17 +70,17 @@ struct Desk<'a, O> {
     out: &'a mut O,
 }
 
-impl<O: FnMut(&mut [u8]) -> bool> Desk<'_, O> {
+impl<O: FnMut(&[u8]) -> bool> Desk<'_, O> {
     fn hand_out(&mut self, scribe: &mut impl Scribe) {
         if scribe.written() > 0 {
-            let mut page = scribe.turn(std::mem::take(&mut self.spare));
-            self.write(&mut page);
+            let page = scribe.turn(std::mem::take(&mut self.spare));
+            self.write(&page);
             self.spare = page;
             self.spare.clear();
         }
     }
 
-    fn write(&mut self, page: &mut [u8]) {
+    fn write(&mut self, page: &[u8]) {
         if self.goes_on && !page.is_empty() {
             self.goes_on = (self.out)(page);
         }
@@ -95,7 +95,7 @@ struct Alone<'a, 'b, S: Scribe, O> {
     desk: &'a mut Desk<'b, O>,
 }
 
-fn alone<S: Scribe, O: FnMut(&mut [u8]) -> bool>(
+fn alone<S: Scribe, O: FnMut(&[u8]) -> bool>(
     packets: &mut impl Packets,
     options: &Options,
     chief: &mut S,
@@ -129,7 +129,7 @@ impl<S: Scribe, O> Steps for Alone<'_, '_, S, O> {
     }
 }
 
-impl<S: Scribe, O: FnMut(&mut [u8]) -> bool> Taker for Alone<'_, '_, S, O> {
+impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
     fn notice(&mut self, notice: Notice) {
         self.desk.hand_out(&mut self.flows.handler.observer);
         self.notices += 1;
@@ -215,7 +215,7 @@ enum Remark {
 type Remarks = Vec<(usize, Remark)>;
 
 /// Reading on one thread, the connections on one thread a scribe, and putting together on this one.
-fn share_out<S: Scribe, O: FnMut(&mut [u8]) -> bool>(
+fn share_out<S: Scribe, O: FnMut(&[u8]) -> bool>(
     packets: &mut (impl Packets + Send),
     options: &Options,
     chief: &mut S,
@@ -261,7 +261,7 @@ fn share_out<S: Scribe, O: FnMut(&mut [u8]) -> bool>(
                 remarks.iter().filter(|(_, remark)| matches!(remark, Remark::Notice(_))).count() as u64;
             merged.clear();
             merge(&written, remarks, chief, &mut merged);
-            desk.write(&mut merged);
+            desk.write(&merged);
             if !desk.goes_on {
                 stop.store(true, Ordering::Relaxed);
             }

@@ -84,7 +84,8 @@ pub(super) fn read(bytes: &[u8], at: usize) -> Option<Escape> {
         [b'%', ..] => in_hex(at + 1),
         [b'=', b'\n', ..] => Some(Escape { byte: None, len: 2, origin: Origin::Name(at, 2) }),
         [b'=', b'\r', b'\n', ..] => Some(Escape { byte: None, len: 3, origin: Origin::Name(at, 3) }),
-        [b'=', ..] => in_hex(at + 1),
+        // `key=BBBBB` begins with none: beyond ASCII nothing is part of a key.
+        [b'=', ..] => in_hex(at + 1).filter(|escape| escape.byte.is_some_and(|byte| byte.is_ascii())),
         [b'\\', b'x', ..] => in_hex(at + 2),
         [b'\\', b'u', b'0', b'0', b'0'..=b'7', ..] => in_hex(at + 4),
         [b'\\', b'u', ..] => named(single(number(bytes.get(at + 2..at + 6)?, 16)?)?, 6),

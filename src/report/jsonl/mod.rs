@@ -6,6 +6,7 @@ use crate::kms::{
     Check, RequestBody, RequestChecks, RequestMessage, ResponseBody, ResponseChecks, ResponseMessage,
 };
 use crate::mak::vamt::Computer;
+use crate::redact;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
     Answer, ConnectionRecord, ContextStanding, Exchange, FaultRecord, FileFormat, FileRecord, MakExchange,
@@ -15,6 +16,7 @@ use crate::wire::{self, Hex, Rfc3339, hex};
 
 use crate::report::json::{Dotted, IfAny, Json, Object, Shown, Value, fields};
 use crate::report::names::EpidParts;
+use crate::report::suspicion::Suspicion;
 
 /// Name and version of the records' schema, `docs/jsonl.md`. The number grows when a field goes or changes its
 /// meaning; a new field does not change it.
@@ -25,21 +27,28 @@ pub struct JsonReport {
     page: Json,
     file: String,
     verbose: bool,
+    suspicion: Suspicion,
 }
 
 impl JsonReport {
     /// `verbose` adds a record for each PDU and the raw bytes of the stubs.
     #[must_use]
     pub fn new(verbose: bool) -> Self {
-        Self { page: Json::default(), file: String::new(), verbose }
+        Self { page: Json::default(), file: String::new(), verbose, suspicion: Suspicion::default() }
     }
 
     /// Names the file that is read next.
     pub fn begin(&mut self, file: &str) {
-        file.clone_into(&mut self.file);
+        self.file = redact::text(file).into_owned();
     }
 
     fn write(&mut self, kind: &'static str, record: impl Fn(&mut Json)) {
+        self.suspicion.raise();
+        self.write_unsuspected(kind, record);
+    }
+
+    /// What is written may hold product keys only as far as [`Suspicion`] says.
+    fn write_unsuspected(&mut self, kind: &'static str, record: impl Fn(&mut Json)) {
         let Self { page, file, .. } = self;
         page.line(&Object(|json: &mut Json| {
             fields!(json, "type": kind, "file": *file);
@@ -54,7 +63,9 @@ impl Scribe for JsonReport {
     }
 
     fn turn(&mut self, empty: Vec<u8>) -> Vec<u8> {
-        self.page.turn(empty)
+        let mut page = self.page.turn(empty);
+        self.suspicion.settle(&mut page);
+        page
     }
 }
 
@@ -74,7 +85,8 @@ impl Observer for JsonReport {
 
     fn exchange(&mut self, exchange: &Exchange) {
         let verbose = self.verbose;
-        self.write("exchange", |json| write_exchange(json, exchange, verbose));
+        self.suspicion.exchange(exchange, verbose);
+        self.write_unsuspected("exchange", |json| write_exchange(json, exchange, verbose));
     }
 
     fn mak(&mut self, exchange: &MakExchange) {

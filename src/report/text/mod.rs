@@ -15,12 +15,14 @@ use crate::wire::{Hex, Rfc3339};
 
 use crate::report::fields::{self, Fields};
 use crate::report::names;
+use crate::report::suspicion::Suspicion;
 
 /// Writes for people: a few lines an exchange, one line a connection that got no further, one line a complaint.
 pub struct TextReport {
     page: String,
     palette: Palette,
     verbose: bool,
+    suspicion: Suspicion,
     /// True once the header of the current file was read: without it there is nothing to sum up.
     has_file: bool,
     /// What the current file is.
@@ -56,10 +58,23 @@ impl TextReport {
     #[must_use]
     pub fn new(colour: bool, verbose: bool) -> Self {
         let palette = if colour { Palette::COLOURED } else { Palette::PLAIN };
-        Self { page: String::new(), palette, verbose, has_file: false, format: None }
+        Self {
+            page: String::new(),
+            palette,
+            verbose,
+            suspicion: Suspicion::default(),
+            has_file: false,
+            format: None,
+        }
     }
 
     fn put(&mut self, write: impl FnOnce(&mut Self) -> fmt::Result) {
+        self.suspicion.raise();
+        self.put_unsuspected(write);
+    }
+
+    /// What is written may hold product keys only as far as [`Suspicion`] says.
+    fn put_unsuspected(&mut self, write: impl FnOnce(&mut Self) -> fmt::Result) {
         if write(self).is_err() {
             self.page.push_str("(a value that cannot be shown)\n");
         }
@@ -483,7 +498,8 @@ impl Observer for TextReport {
     }
 
     fn exchange(&mut self, exchange: &Exchange) {
-        self.put(|report| report.write_exchange(exchange));
+        self.suspicion.exchange(exchange, self.verbose);
+        self.put_unsuspected(|report| report.write_exchange(exchange));
     }
 
     fn mak(&mut self, exchange: &MakExchange) {
@@ -528,7 +544,9 @@ impl Scribe for TextReport {
 
     fn turn(&mut self, empty: Vec<u8>) -> Vec<u8> {
         let next = String::from_utf8(empty).unwrap_or_default();
-        std::mem::replace(&mut self.page, next).into_bytes()
+        let mut page = std::mem::replace(&mut self.page, next).into_bytes();
+        self.suspicion.settle(&mut page);
+        page
     }
 }
 
