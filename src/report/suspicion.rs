@@ -1,6 +1,6 @@
 use crate::kms::{RequestMessage, ResponseMessage};
 use crate::redact;
-use crate::trace::{Answer, Exchange};
+use crate::trace::{Answer, ConnectionRecord, Exchange};
 
 /// Whether a page has to be looked through for product keys.
 ///
@@ -18,6 +18,11 @@ impl Suspicion {
     /// An exchange was written, with its raw bytes or without.
     pub(super) fn exchange(&mut self, exchange: &Exchange, verbose: bool) {
         self.0 |= verbose || may_hold_a_key(exchange);
+    }
+
+    /// A connection was written: of DCE/RPC that is numbers and GUIDs only.
+    pub(super) fn connection(&mut self, connection: &ConnectionRecord) {
+        self.0 |= connection.web.is_some();
     }
 
     /// Masks the keys in a finished page; the next one is above suspicion again.

@@ -98,7 +98,8 @@ impl Observer for JsonReport {
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
-        self.write("connection", |json| write_connection(json, connection));
+        self.suspicion.connection(connection);
+        self.write_unsuspected("connection", |json| write_connection(json, connection));
     }
 
     fn notice(&mut self, notice: &Notice) {

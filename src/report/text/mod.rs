@@ -511,7 +511,8 @@ impl Observer for TextReport {
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
-        self.put(|report| report.write_connection(connection));
+        self.suspicion.connection(connection);
+        self.put_unsuspected(|report| report.write_connection(connection));
     }
 
     fn notice(&mut self, notice: &Notice) {
