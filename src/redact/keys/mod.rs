@@ -25,7 +25,8 @@
 //! twice is masking once.
 //!
 //! Not found: a key in a dump that shows text beside the hex, where it is broken over two rows, in either column (so bytes are
-//! masked before they are dumped); one in a compressed or encrypted stream, or in UTF-32; one with other characters
+//! masked before they are dumped); by [`page`], one that goes over a line end in any other way (wrapped base64, rows of a
+//! registry export, soft line breaks), as it looks at each line by itself; one in a compressed or encrypted stream, or in UTF-32; one with other characters
 //! between its symbols than those above, or with symbols left out.
 
 mod base64;

@@ -74,9 +74,11 @@ impl<'a, const LINES: bool> Scan<'a, LINES> {
             let all = head & classes(&block[3..10]);
             let [two, one] = *before;
             *before = [one, all];
-            let runs = all & SYMBOLS | head & one & IN_BASE64 | head & one & two & IN_HEX;
-            if runs != 0 && self.looks_at_runs(runs, at + 16 * i) {
-                let place = at + 16 * i;
+            let runs = all & SYMBOLS | head & one & (IN_BASE64 | two & IN_HEX);
+            let place = at + 16 * i;
+            // Most runs have more than one block.
+            let is_seen = runs == IN_BASE64 && place < self.seen.base64;
+            if runs != 0 && !is_seen && self.looks_at_runs(runs | head & one & IN_DIGEST, place) {
                 return Some(rare.map_or(place, |rare| rare.min(place)));
             }
         }
@@ -98,10 +100,11 @@ impl<'a, const LINES: bool> Scan<'a, LINES> {
         }
         let Some(nested) = nested else { return false };
         if runs & IN_BASE64 != 0 && at >= self.seen.base64 {
-            // Most are GUIDs.
-            let digits = self.run(at, IN_DIGEST);
-            let is_digest =
-                ![digits.start.wrapping_sub(1), digits.end].iter().any(|&at| self.is_in(at, IN_BASE64));
+            // Most are GUIDs, and need no second look.
+            let digits = if runs & IN_DIGEST != 0 { self.run(at, IN_DIGEST) } else { at..at };
+            let is_digest = !digits.is_empty()
+                && !self.is_in(digits.start.wrapping_sub(1), IN_BASE64)
+                && !self.is_in(digits.end, IN_BASE64);
             let run = if is_digest { digits } else { self.run(at, IN_BASE64) };
             self.seen.base64 = run.end;
             if run.len() >= base64::LEAST && !(is_digest && LINES) {
@@ -133,7 +136,13 @@ impl<'a, const LINES: bool> Scan<'a, LINES> {
             .iter()
             .rposition(|byte| !is_in(byte))
             .map_or(self.from, |i| self.from + i + 1);
-        let len = behind.iter().position(|byte| !is_in(byte)).unwrap_or(behind.len());
+        // Eight at a time, as most runs are long.
+        let (eights, _) = behind.as_chunks::<8>();
+        let is_in_all = |eight: &&[u8; 8]| {
+            eight.iter().fold(class, |all, byte| all & Self::CLASSES[usize::from(*byte)]) != 0
+        };
+        let len = 8 * eights.iter().take_while(is_in_all).count();
+        let len = len + behind[len..].iter().take_while(|byte| is_in(byte)).count();
         start..at + len
     }
 
