@@ -29,7 +29,8 @@ use crate::mak::{Id, IdError, IdErrorKind};
 use crate::rpc::{Framed, Framer, Pdu};
 use crate::tls::{Event, KeyLog, KeyLogCounts, Session, Side, looks_like_client_hello};
 use crate::trace::{
-    ConnectionRecord, Exchange, FileRecord, Notice, Observer, Options, PduContent, PduRecord, Summary, trace,
+    ConnectionRecord, Exchange, FileRecord, MakExchange, Notice, Observer, Options, PduContent, PduRecord,
+    Summary, trace,
 };
 use crate::wire::{Endianness, Epid, FileTime, Hex, utf16};
 
@@ -533,8 +534,9 @@ pub fn capture(data: &[u8]) {
         assert_eq!(summary.connections, told.connections);
         assert_eq!(summary.notices, told.notices);
         assert_eq!(summary.pdus, told.pdus);
-        let Summary { answered, refused, faults, unreadable, unanswered, .. } = summary;
-        assert_eq!(summary.exchanges, answered + refused + faults + unreadable + unanswered);
+        assert_eq!(summary.mak_exchanges, told.mak_exchanges);
+        let Summary { answered, refused, faults, http_errors, unreadable, unanswered, .. } = summary;
+        assert_eq!(summary.exchanges, answered + refused + faults + http_errors + unreadable + unanswered);
         assert!(summary.bytes <= data.len() as u64);
         (summary, told.digest.0.finish())
     };
@@ -547,6 +549,7 @@ pub fn capture(data: &[u8]) {
 struct Told {
     pdus: u64,
     exchanges: u64,
+    mak_exchanges: u64,
     connections: u64,
     notices: u64,
     digest: Digest,
@@ -581,6 +584,12 @@ impl Observer for Told {
     fn exchange(&mut self, exchange: &Exchange) {
         self.exchanges += 1;
         self.digest.take(&(exchange, exchange.outcome(), exchange.service_time(), exchange.answer_span()));
+    }
+
+    fn mak(&mut self, exchange: &MakExchange) {
+        self.exchanges += 1;
+        self.mak_exchanges += 1;
+        self.digest.take(&(exchange, exchange.outcome(), exchange.service_time()));
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {

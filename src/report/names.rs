@@ -151,7 +151,8 @@ impl fmt::Display for EpidParts {
             Some(tag) => write!(f, ", {tag}")?,
             None => write!(f, ", LCID {lcid}")?,
         }
-        write!(f, ", day {day} of {year}")
+        // A stand-in has no year.
+        if year == 0 { Ok(()) } else { write!(f, ", day {day} of {year}") }
     }
 }
 

@@ -206,6 +206,15 @@ const FILES: [&str; 12] = [
     "vlmcs_vlmcsd_v4_plain.pcap",
 ];
 
+/// Recordings of MAK's services that are seeds of `capture`: HTTP, TLS with its secrets, a tunnel, faults.
+const MAK_CAPTURES: [&str; 5] = [
+    "mak_batch_mixed.pcapng",
+    "mak_bodies.pcapng",
+    "mak_connect.pcapng",
+    "mak_failures.pcapng",
+    "mak_tls13_dsb.pcapng",
+];
+
 /// Captures that are seeds themselves: every container, link layer and TCP pathology once, the smallest there is.
 const CAPTURES: [&str; 26] = [
     "fmt_bigendian.pcap",
@@ -326,6 +335,9 @@ fn seeds() -> Seeds {
     }
     for name in CAPTURES {
         cut.put("capture", name, fs::read(support::folder().join(name)).unwrap());
+    }
+    for name in MAK_CAPTURES {
+        cut.put("capture", name, fs::read(support::folder().join("mak").join(name)).unwrap());
     }
     for name in FILES {
         cut.put("file", name, fs::read(support::folder().join(name)).unwrap());

@@ -333,7 +333,11 @@ impl Value for NamedValue {
                     let error = Id::parse(candidate.value).err().map(|error| Shown(error.to_string()));
                     fields!(json, "kind": kind, "value": *self.value, "id_error": IfAny(error));
                 }
-                None => write_opaque(json, &Opaque::of(&self.name, &self.value)),
+                None => {
+                    write_opaque(json, &Opaque::of(&self.name, &self.value));
+                    let parts = EpidParts::of(&self.value);
+                    fields!(json, "pid_parts": IfAny(parts.map(|parts| Object(move |json| write_epid_parts(json, &parts)))));
+                }
             }
         })
         .write(json);

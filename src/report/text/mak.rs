@@ -236,6 +236,7 @@ impl TextReport {
         let asked = exchange.request_document().map(|document| &document.items[..]).unwrap_or_default();
         let answered = exchange.response_document().map(|document| &document.items[..]).unwrap_or_default();
         let most = if self.verbose { usize::MAX } else { MOST_ITEMS };
+        let mut last_pid = "";
         for i in 0..asked.len().max(answered.len()).min(most) {
             let (question, answer) = (asked.get(i), answered.get(i));
             let pid = question
@@ -243,11 +244,13 @@ impl TextReport {
             let pid = pid.map_or("-", String::as_str);
             let item = format!("item {}", i + 1);
             writeln!(self.page, "  {item:<7} {dim}PID{end} {}", Plain(pid))?;
-            if self.verbose
+            // Those of a batch are alike mostly.
+            if pid != last_pid
                 && let Some(parts) = EpidParts::of(pid)
             {
                 writeln!(self.page, "          {dim}{parts}{end}")?;
             }
+            last_pid = pid;
             let iid = question
                 .map_or_else(|| answer.and_then(|answer| answer.iid.as_ref()), |item| item.iid.as_ref());
             if let Some(iid) = iid {
@@ -356,6 +359,9 @@ impl TextReport {
                 None => {
                     let shown = Opaque::of(&value.name, &value.value);
                     writeln!(self.page, "{indent}{dim}{}{end} {shown}", Plain(&value.name))?;
+                    if let Some(parts) = EpidParts::of(&value.value) {
+                        writeln!(self.page, "{indent}    {dim}{parts}{end}")?;
+                    }
                 }
             }
         }
