@@ -43,5 +43,7 @@ pub use respond::{HostIdentity, Moment, Policy, Refusal, Reply, Responder};
 pub use response::ResponseBody;
 pub use response_message::{EncryptedResponse, ResponseMessage, V4Response, V6Trailer};
 pub use stub::{Ndr, RequestStub, ResponseStub};
-pub use verify::{Check, OpenedExchange, RequestChecks, ResponseChecks, Verifier};
+pub use verify::{OpenedExchange, RequestChecks, ResponseChecks, Verifier};
 pub use version::Version;
+
+pub use crate::wire::Check;

@@ -1,25 +1,8 @@
+use crate::wire::Check;
+
 use super::response_message::Opened;
 use super::rijndael::{self, BLOCK};
 use super::{RequestBody, RequestMessage, ResponseBody, ResponseMessage, V4Response, hmac, mac, salt};
-
-/// What became of one verification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// It holds.
-    Pass,
-    /// It does not hold.
-    Fail,
-    /// It needs the request, which is not there (or could not be opened).
-    NoRequest,
-    /// The version has no such thing.
-    NotApplicable,
-}
-
-impl Check {
-    fn of(holds: bool) -> Self {
-        if holds { Self::Pass } else { Self::Fail }
-    }
-}
 
 /// Every verification of a request on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,8 +39,10 @@ pub use layout::Layout;
 pub use token_service::{
     ConfigExtension, TokenEntry, TokenRequest, TokenResponse, TokenService, TokenValues,
 };
-pub use verify::{Check, EchoChecks, ItemEcho};
+pub use verify::{EchoChecks, ItemEcho};
 pub use xml::Field;
+
+pub use crate::wire::Check;
 
 /// Where the BatchActivation service is asked.
 pub const BATCH_PATH: &str = "/BatchActivation/BatchActivation.asmx";

@@ -1,25 +1,8 @@
 use std::collections::HashMap;
 
+use crate::wire::Check;
+
 use super::{RequestDocument, RequestItem, ResponseDocument, ResponseItem};
-
-/// What became of one verification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// It holds.
-    Pass,
-    /// It does not hold.
-    Fail,
-    /// It needs the request, which is not there.
-    NoRequest,
-    /// There is nothing to verify.
-    NotApplicable,
-}
-
-impl Check {
-    pub(super) fn of(holds: bool) -> Self {
-        if holds { Self::Pass } else { Self::Fail }
-    }
-}
 
 /// Every verification of a batch response against its request.
 #[derive(Clone, Debug, PartialEq, Eq)]

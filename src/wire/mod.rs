@@ -1,12 +1,14 @@
 //! Bytes: what every parser of this crate shares, and nothing that knows a protocol.
 //!
 //! - [`Error`]: the one positioned error, with the layer, the field, the offset, what was needed and what was there
+//! - [`Check`]: what became of a verification
 //! - [`Guid`], [`FileTime`]: the two Windows types that all volume-activation protocols carry
 //! - [`Epid`]: the extended product id, which hosts answer with and MAK services are asked with
 //! - [`utf16`]: UTF-16LE text fields, with or without a terminator
 //! - [`Hex`]: bytes shown as lower-case hex
 //! - `read`: the nom combinators that carry a field's name into the error
 
+mod check;
 pub(crate) mod date_time;
 pub(crate) mod decimal;
 mod epid;
@@ -18,6 +20,7 @@ pub(crate) mod read;
 pub mod utf16;
 mod write;
 
+pub use check::Check;
 pub use epid::Epid;
 pub use error::{Error, ErrorKind};
 pub use filetime::{FileTime, Rfc3339};

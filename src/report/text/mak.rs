@@ -15,7 +15,7 @@ use super::{Frames, Milliseconds, Palette, TextReport, counted};
 
 impl TextReport {
     pub(super) fn write_mak(&mut self, exchange: &MakExchange) -> fmt::Result {
-        let Palette { head, good, bad, odd, dim, end, .. } = self.palette;
+        let Palette { head, good, bad, dim, end, .. } = self.palette;
         let frames = || exchange.stamps().map(|stamp| stamp.frame);
         let (first, last) = (frames().min().unwrap_or(0), frames().max().unwrap_or(0));
         match exchange.carrier {
@@ -59,21 +59,8 @@ impl TextReport {
         self.write_asks(exchange)?;
         self.write_answer(exchange)?;
         self.write_items(exchange)?;
-        let checks = &exchange.checks;
-        let count = |wanted: Check| checks.iter().filter(|(_, check)| *check == wanted).count();
-        let (held, failed, open) = (count(Check::Pass), count(Check::Fail), count(Check::NoRequest));
-        if held + failed + open > 0 {
-            if failed > 0 {
-                let names: Vec<&str> =
-                    checks.iter().filter(|(_, check)| *check == Check::Fail).map(|(name, _)| *name).collect();
-                write!(self.page, "  checks  {bad}FAIL: {}{end}, {held} hold", names.join(", "))?;
-            } else {
-                write!(self.page, "  checks  {good}{held} hold{end}")?;
-            }
-            if open > 0 {
-                write!(self.page, "{odd}, {open} need the request{end}")?;
-            }
-            writeln!(self.page)?;
+        if exchange.checks.iter().any(|(_, check)| *check != Check::NotApplicable) {
+            self.write_checks(&exchange.checks, None)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 use crate::capture::Endpoint;
 use crate::catalog;
 use crate::kms::{Check, Ndr, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
-use crate::mak::{Check as MakCheck, Content, ErrorCode, RequestItem, ResponseItem};
+use crate::mak::{Content, ErrorCode, RequestItem, ResponseItem};
 use crate::trace::{
     Answer, Carrier, ContextStanding, Exchange, MakExchange, RequestHead, RequestRecord, ResponseRecord,
 };
@@ -231,13 +231,13 @@ static FIELDS: [Field; 74] = [
     .and_mak(|x, test| {
         let checks = &x.checks;
         let is_there = x.answer.is_some() && x.response_document().is_some();
-        is_there && test(Value::Flag(checks.iter().all(|(_, check)| *check != MakCheck::Fail)))
+        is_there && test(Value::Flag(checks.iter().all(|(_, check)| *check != Check::Fail)))
     }),
     field("failed", &[], Kind::Word(&CHECKS), "a check of the response that fails", |x, test| {
         x.checks.is_some_and(|checks| failed(&checks.by_name(), test))
     })
     .and_mak(|x, test| {
-        x.checks.iter().any(|(name, check)| *check == MakCheck::Fail && test(Value::Text(name)))
+        x.checks.iter().any(|(name, check)| *check == Check::Fail && test(Value::Text(name)))
     }),
     field(
         "request.failed",
