@@ -96,3 +96,53 @@ fn a_request_is_built_into_the_callers_buffer() {
         assert!(checks.unwrap().by_name().iter().all(|(_, check)| *check != Check::Fail));
     }
 }
+
+/// Connections of which each sends these bytes and never what would end them, in a raw IPv4 capture.
+fn unfinished(connections: u16, beginning: &[u8]) -> Vec<u8> {
+    let mut pcap = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
+    let mut packet = |port: u16, sequence: u32, flags: u8, payload: &[u8]| {
+        let length = u16::try_from(40 + payload.len()).unwrap();
+        let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        ip[2..4].copy_from_slice(&length.to_be_bytes());
+        ip.extend([port.to_be_bytes(), 443_u16.to_be_bytes()].concat());
+        ip.extend([sequence.to_be_bytes(), [0; 4]].concat());
+        ip.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        ip.extend(payload);
+        let captured = u32::from(length).to_le_bytes();
+        pcap.extend([[0; 4], [0; 4], captured, captured].concat());
+        pcap.extend(ip);
+    };
+    for port in 0..connections {
+        packet(2000 + port, 0, 2, b"");
+    }
+    // All of them side by side.
+    for (i, piece) in beginning.chunks(1400).enumerate() {
+        for port in 0..connections {
+            packet(2000 + port, u32::try_from(1 + 1400 * i).unwrap(), 0x10, piece);
+        }
+    }
+    pcap
+}
+
+#[test]
+fn connections_that_never_end_what_they_begin_are_held_within_the_bounds() {
+    struct Nobody;
+    impl volact::trace::Observer for Nobody {}
+    // A TLS record of 16 KiB, of which the last bytes do not come; an HTTP request with most of its body.
+    let record = [&[0x16, 3, 1, 0x40, 0, 1][..], &[0; 15_000]].concat();
+    let head = "POST /BatchActivation/BatchActivation.asmx HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 4000000\r\n\r\n";
+    let request = [head.as_bytes(), &vec![b'<'; 100_000]].concat();
+    for (connections, beginning) in
+        [(8000, record.clone()), (32_000, record[..3800].to_vec()), (1000, request)]
+    {
+        let pcap = unfinished(connections, &beginning);
+        let held = pcap.len() as u64;
+        let used = allocation_counter::measure(|| {
+            let summary =
+                volact::trace::trace("hostile", &pcap[..], &volact::trace::Options::default(), &mut Nobody);
+            assert!(summary.segments > u64::from(connections));
+        });
+        assert!(held > 90_000_000, "{held} bytes are too few to tell anything");
+        assert!(used.bytes_max < 120_000_000, "{} bytes of {held}", used.bytes_max);
+    }
+}

@@ -227,12 +227,12 @@ impl<O: Observer> Handler for Tracer<O> {
     }
 
     fn data(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, chunk: Chunk<'_>) {
+        let shard = shard_of(flow.stream);
+        let held = state.held();
         if matches!(state, State::Fresh) {
             *state = self.first_bytes(flow, direction, (chunk.offset, chunk.bytes));
         }
-        let shard = shard_of(flow.stream);
-        let held = state.held();
-        let is_dismissed = match state {
+        let mut is_dismissed = match state {
             State::Fresh | State::Ignored => return,
             State::Rpc(connection) => {
                 connection.data(self, flow, direction, chunk);
@@ -250,7 +250,10 @@ impl<O: Observer> Handler for Tracer<O> {
             match state {
                 State::Fresh | State::Ignored => {}
                 State::Rpc(connection) => connection.give_up(self, flow),
-                State::Web(connection) => connection.give_up(self, flow),
+                State::Web(connection) => {
+                    connection.give_up(self, flow);
+                    is_dismissed |= connection.is_dismissed();
+                }
             }
             self.held[shard] += state.held();
         }
@@ -261,12 +264,12 @@ impl<O: Observer> Handler for Tracer<O> {
     }
 
     fn gap(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, gap: Gap) {
+        let shard = shard_of(flow.stream);
+        self.held[shard] -= state.held();
         // Elsewhere than on a port of volume activation, the next bytes may tell.
         if matches!(state, State::Fresh) && self.is_kms_port(flow) {
             *state = self.first_bytes(flow, direction, (0, &[]));
         }
-        let shard = shard_of(flow.stream);
-        self.held[shard] -= state.held();
         let cut = match state {
             State::Fresh | State::Ignored => return,
             State::Rpc(connection) => connection.gap(self, flow, direction, gap),

@@ -348,6 +348,7 @@ impl Calls {
         };
         self.open.iter_mut().take(place + 1).for_each(|call| call.is_closed = true);
         if let Some(call) = self.open.get_mut(place) {
+            self.held += answer.body.held();
             call.answer = Some(answer);
         }
         self.settle(tracer, flow, is_tls);
@@ -364,9 +365,9 @@ impl Calls {
     fn close_first<O: Observer>(&mut self, tracer: &mut Tracer<O>, flow: &FlowInfo, is_tls: bool) {
         let Some(Call { request, answer, .. }) = self.open.pop_front() else { return };
         self.first += 1;
-        if let Some(request) = &request {
-            self.held -= request.body.held();
-        }
+        let bodies =
+            request.iter().map(|request| &request.body).chain(answer.iter().map(|answer| &answer.body));
+        self.held -= bodies.map(Body::held).sum::<usize>();
         if request.is_some() || answer.as_ref().is_some_and(|answer| answer.body.is_of_a_service()) {
             self.tell(request, answer, tracer, flow, is_tls);
         }

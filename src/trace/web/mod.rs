@@ -41,9 +41,16 @@ impl WebConnection {
         is_http.then(|| Self { http: Some(Http::new(is_whole, false)), tls: None, has_gaps: false })
     }
 
-    /// Bytes that wait for more.
+    /// Bytes that wait for more, and the connection itself, which is large.
     pub(super) fn held(&self) -> usize {
-        self.http.as_ref().map_or(0, Http::held) + self.tls.as_ref().map_or(0, Tls::held)
+        size_of::<Self>() + self.http.as_ref().map_or(0, Http::held) + self.tls.as_ref().map_or(0, Tls::held)
+    }
+
+    /// True once something says that it has to do with volume activation.
+    pub(super) fn is_of_interest(&self) -> bool {
+        let is_tls_of_interest = |tls: &Tls| tls.names_a_service() || tls.http().is_of_interest();
+        self.http.as_ref().is_some_and(Http::is_of_interest)
+            || self.tls.as_ref().is_some_and(is_tls_of_interest)
     }
 
     /// True once it has shown that it has nothing to do with volume activation.
@@ -108,12 +115,11 @@ impl WebConnection {
         if let Some(tls) = &mut self.tls {
             tls.finish(tracer, flow);
         }
-        let layers = [self.http.as_ref(), self.tls.as_ref().map(Tls::http)];
-        let layers = || layers.into_iter().flatten();
-        let names_a_service = self.tls.as_ref().is_some_and(Tls::names_a_service);
-        if !names_a_service && !layers().any(Http::is_of_interest) {
+        if !self.is_of_interest() {
             return None;
         }
+        let layers = [self.http.as_ref(), self.tls.as_ref().map(Tls::http)];
+        let layers = || layers.into_iter().flatten();
         let sum = |of: fn(&Http) -> [u64; 2]| {
             layers().map(of).fold([0; 2], |[a, b], [client, server]| [a + client, b + server])
         };

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use crate::capture::{Direction, FlowInfo, Stamp};
 use crate::mak;
-use crate::tls::{Event, GapReason, Seal, Session, Side};
+use crate::tls::{Event, GapReason, Info, Seal, Session, Side};
 use crate::trace::tracer::Tracer;
 use crate::trace::{Notice, NoticeKind, Observer, TlsRecord};
 
@@ -14,6 +16,8 @@ pub(super) struct Tls {
     begins: [Option<u64>; 2],
     is_opened: bool,
     seal: Option<Seal>,
+    /// What the hellos said, once the session was given up to keep within the bounds.
+    given_up: Option<Info>,
     /// True once the hello names another host than a service's, and no secret of the connection is known.
     is_elsewhere: bool,
 }
@@ -35,6 +39,7 @@ impl Tls {
             begins,
             is_opened: false,
             seal: None,
+            given_up: None,
             is_elsewhere: false,
         }
     }
@@ -48,17 +53,18 @@ impl Tls {
     }
 
     pub(super) fn is_dismissed(&self) -> bool {
-        self.is_elsewhere || (self.http.is_dismissed() && !self.names_a_service())
+        let is_over = self.given_up.is_some() || self.http.is_dismissed();
+        self.is_elsewhere || (is_over && !self.names_a_service())
     }
 
     /// True where the hello names a host of a service.
     pub(super) fn names_a_service(&self) -> bool {
-        let hello = self.session.info().client_hello.as_ref();
+        let hello = self.info().client_hello.as_ref();
         hello.and_then(|hello| hello.server_name.as_deref()).is_some_and(mak::is_service_host)
     }
 
     pub(super) fn record(&self) -> TlsRecord {
-        TlsRecord { info: self.session.info().clone(), is_opened: self.is_opened, seal: self.seal }
+        TlsRecord { info: self.info().clone(), is_opened: self.is_opened, seal: self.seal }
     }
 
     pub(super) fn push<O: Observer>(
@@ -67,7 +73,10 @@ impl Tls {
         direction: Direction,
         (offset, bytes, stamp): (u64, &[u8], Stamp),
     ) {
-        let key_log = std::sync::Arc::clone(&to.0.key_log);
+        if self.given_up.is_some() {
+            return;
+        }
+        let key_log = Arc::clone(&to.0.key_log);
         let begin = *self.begins[direction as usize].get_or_insert(offset);
         self.with(to, begin, |session, emit| {
             session.push(
@@ -91,14 +100,24 @@ impl Tls {
         end: u64,
         stamp: Stamp,
     ) {
+        if self.given_up.is_some() {
+            return;
+        }
         let begin = *self.begins[direction as usize].get_or_insert(end);
         self.with(to, begin, |session, emit| {
             session.gap(side(direction), end.saturating_sub(begin), stamp, &mut |event| emit(event));
         });
     }
 
+    /// Lets go of all that is held: nothing more can be opened then.
     pub(super) fn give_up<O: Observer>(&mut self, tracer: &mut Tracer<O>, flow: &FlowInfo) {
         self.http.give_up(tracer, flow);
+        self.given_up = Some(self.info().clone());
+        self.session = Session::default();
+    }
+
+    fn info(&self) -> &Info {
+        self.given_up.as_ref().unwrap_or(self.session.info())
     }
 
     pub(super) fn finish<O: Observer>(&mut self, tracer: &mut Tracer<O>, flow: &FlowInfo) {
