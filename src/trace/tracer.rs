@@ -164,6 +164,15 @@ pub(super) enum State {
 }
 
 impl State {
+    /// True where what is missing of the connection, or contradicts itself, is worth a complaint.
+    fn is_told_of(&self) -> bool {
+        match self {
+            Self::Fresh | Self::Ignored => false,
+            Self::Rpc(_) => true,
+            Self::Web(connection) => connection.is_of_interest(),
+        }
+    }
+
     /// Bytes that wait for more.
     fn held(&self) -> usize {
         match self {
@@ -279,6 +288,9 @@ impl<O: Observer> Handler for Tracer<O> {
             }
         };
         self.held[shard] += state.held();
+        if !state.is_told_of() {
+            return;
+        }
         let length = gap.to - gap.from;
         let why = if gap.by_snap_length { "cut off by the snap length" } else { "not in the capture" };
         self.notice(&Notice {
@@ -294,9 +306,7 @@ impl<O: Observer> Handler for Tracer<O> {
     }
 
     fn conflict(&mut self, flow: &FlowInfo, state: &mut State, direction: Direction, conflict: Conflict<'_>) {
-        if flow.conflicts[direction as usize] > MAX_CONFLICTS
-            || matches!(state, State::Fresh | State::Ignored)
-        {
+        if flow.conflicts[direction as usize] > MAX_CONFLICTS || !state.is_told_of() {
             return;
         }
         let Conflict { offset, length, kept, other, stamp } = conflict;
