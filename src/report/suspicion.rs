@@ -82,7 +82,24 @@ fn is_key_long(name: &[u8]) -> bool {
     name.as_chunks::<2>().0.iter().take(KEY_LEN).all(|unit| *unit != [0, 0])
 }
 
-/// True where a text in UTF-16 has more than digits and dashes: a key has a letter.
+/// True where a text in UTF-16 has more than digits, dashes and the dot of an ePID: a key has a letter.
 fn has_letters(text: &[u8]) -> bool {
-    text.as_chunks::<2>().0.iter().any(|unit| !matches!(unit, [b'0'..=b'9' | b'-' | 0, 0]))
+    text.as_chunks::<2>().0.iter().any(|unit| !matches!(unit, [b'0'..=b'9' | b'-' | b'.' | 0, 0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    }
+
+    #[test]
+    fn the_texts_of_a_usual_exchange_are_above_suspicion() {
+        assert!(!has_letters(&utf16("03612-00206-564-865711-03-7169-14393.0000-1092021\0")));
+        assert!(has_letters(&utf16("03612-00206-564-865711-03-7169-14393.0000-109202B\0")));
+        assert!(!is_key_long(&utf16("client-24-characters-long\0")[2..]));
+        assert!(is_key_long(&utf16("client-25-characters-long\0")));
+    }
 }
