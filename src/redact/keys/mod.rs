@@ -24,7 +24,7 @@
 //! What is masked keeps its length and its encoding, except that [`text`] names a masked run of base64 instead. Masking
 //! twice is masking once.
 //!
-//! Not found: a key in a dump that shows text beside the hex, where it is broken over two rows, in either column (so bytes are
+//! Not found: pairs of hex digits that a letter or digit touches; a key in a dump that shows text beside the hex, where it is broken over two rows, in either column (so bytes are
 //! masked before they are dumped); by [`page`], one that goes over a line end in any other way (wrapped base64, rows of a
 //! registry export, soft line breaks), as it looks at each line by itself; one in a compressed or encrypted stream, or in UTF-32; one with other characters
 //! between its symbols than those above, or with symbols left out.
