@@ -179,17 +179,9 @@ pub fn redact(data: &[u8]) {
     let plan = KeyPlan::read(data);
     let key = plan.key();
     let place = usize::from(plan.place) % (plan.around.len() + 1);
-    // Pairs of hex digits with something between are not known for sure where a letter or digit touches them.
-    let touches = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let (before, behind) = plan.around.split_at(place);
-    if PAIRS.contains(&(plan.transport % KeyPlan::TRANSPORTS))
-        && (touches(before.last()) || touches(behind.first()))
-    {
-        masked(&[before, &key.bytes, behind].concat(), redact::bytes);
-        return;
-    }
-    hidden(before, &key, behind, redact::bytes);
+    hidden(&plan.around[..place], &key, &plan.around[place..], redact::bytes);
 
+    let (before, behind) = plan.around.split_at(place);
     let [before, behind] = [before, behind].map(|part| String::from_utf8_lossy(part).into_owned());
     // A page is looked at line by line.
     if !key.bytes.contains(&b'\n') {
@@ -197,9 +189,6 @@ pub fn redact(data: &[u8]) {
     }
     text_is_masked(&format!("{before}{}{behind}", String::from_utf8_lossy(&key.bytes)));
 }
-
-/// The transports that write pairs of hex digits with something between.
-const PAIRS: [u8; 3] = [3, 4, 5];
 
 /// What bytes are once they are masked.
 fn masked(bytes: &[u8], mask: fn(&mut [u8]) -> bool) -> Vec<u8> {

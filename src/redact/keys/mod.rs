@@ -24,7 +24,7 @@
 //! What is masked keeps its length and its encoding, except that [`text`] names a masked run of base64 instead. Masking
 //! twice is masking once.
 //!
-//! Not found: pairs of hex digits that a letter or digit touches; a key in a dump that shows text beside the hex, where it is broken over two rows, in either column (so bytes are
+//! Not found: a key in a dump that shows text beside the hex, where it is broken over two rows, in either column (so bytes are
 //! masked before they are dumped); by [`page`], one that goes over a line end in any other way (wrapped base64, rows of a
 //! registry export, soft line breaks), as it looks at each line by itself; one in a compressed or encrypted stream, or in UTF-32; one with other characters
 //! between its symbols than those above, or with symbols left out.
@@ -146,20 +146,35 @@ fn mask_all(bytes: &mut [u8], kind: Kind, runs: &mut Vec<Run>) -> bool {
 
 /// Masks what these bytes hold, and looks through so many encodings for more. The runs of base64 that were masked, other
 /// than those within another encoding, are added in order.
+///
+/// Each encoding is looked for in the bytes as they came: what is masked in one of them may be a part of something in
+/// another, which would not be known any more.
 fn mask(bytes: &mut [u8], kind: Kind, nested: u8, runs: &mut Vec<Run>) -> bool {
+    let original = bytes.to_vec();
     let mut found = false;
+    let mut look = |mask: &mut dyn FnMut(&mut [u8]) -> bool| {
+        let mut copy = original.clone();
+        if mask(&mut copy) {
+            found = true;
+            for ((byte, original), masked) in bytes.iter_mut().zip(&original).zip(copy) {
+                if byte == original {
+                    *byte = masked;
+                }
+            }
+        }
+    };
     if let Some(nested) = nested.checked_sub(1) {
-        found |= escapes::mask(bytes, kind, nested);
+        look(&mut |bytes| escapes::mask(bytes, kind, nested));
     }
-    found |= symbols::mask(bytes);
-    found |= config_id::mask(bytes);
+    look(&mut symbols::mask);
+    look(&mut config_id::mask);
     if kind == Kind::Binary {
-        found |= digital_product_id::mask(bytes);
+        look(&mut digital_product_id::mask);
     }
     if let Some(nested) = nested.checked_sub(1) {
-        found |= utf16::mask(bytes, nested);
-        found |= hex::mask(bytes, nested);
-        found |= base64::mask(bytes, nested, runs);
+        look(&mut |bytes| utf16::mask(bytes, nested));
+        look(&mut |bytes| hex::mask(bytes, nested));
+        look(&mut |bytes| base64::mask(bytes, nested, runs));
     }
     found
 }
