@@ -372,3 +372,20 @@ proptest! {
         fuzzing::redact(&[&head[..], &place, &around].concat());
     }
 }
+
+/// The last pair of hex digits and the letters behind it are a key's length of symbols by themselves: masking these first
+/// would leave a key in hex that lacks its end.
+#[test]
+fn a_key_whose_end_is_a_part_of_something_else_is_masked_all_the_same() {
+    let key = ["BCDFG", "HJKMP", "QRTVW", "XYBCD", "FGHJ4"].join("-");
+    let pairs: Vec<String> = key.bytes().map(|byte| format!("{byte:02x}")).collect();
+    for letters in 20..28 {
+        let text = format!("{}{}", pairs.join(" "), "v".repeat(letters));
+        let mut shown = text.clone().into_bytes();
+        assert!(redact::bytes(&mut shown));
+        let shown = String::from_utf8(shown).unwrap();
+        let first_two = pairs[..11].join(" ");
+        assert!(text.starts_with(&first_two) && !shown.starts_with(&first_two), "{letters}: {shown}");
+        assert!(!shown.contains(&pairs[12..17].join(" ")), "{letters}: {shown}");
+    }
+}

@@ -167,7 +167,6 @@ fn mask(bytes: &mut [u8], kind: Kind, nested: u8, runs: &mut Vec<Run>) -> bool {
         look(&mut |bytes| escapes::mask(bytes, kind, nested));
     }
     look(&mut symbols::mask);
-    look(&mut config_id::mask);
     if kind == Kind::Binary {
         look(&mut digital_product_id::mask);
     }
@@ -176,6 +175,8 @@ fn mask(bytes: &mut [u8], kind: Kind, nested: u8, runs: &mut Vec<Run>) -> bool {
         look(&mut |bytes| hex::mask(bytes, nested));
         look(&mut |bytes| base64::mask(bytes, nested, runs));
     }
+    // All that is behind the prefix goes, whatever has become of it.
+    found |= config_id::mask(bytes);
     found
 }
 
