@@ -382,7 +382,7 @@ fn a_key_whose_end_is_a_part_of_something_else_is_masked_all_the_same() {
     for letters in 20..28 {
         let text = format!("{}{}", pairs.join(" "), "v".repeat(letters));
         let mut shown = text.clone().into_bytes();
-        assert!(redact::bytes(&mut shown));
+        assert!(bytes(&mut shown));
         let shown = String::from_utf8(shown).unwrap();
         let first_two = pairs[..11].join(" ");
         assert!(text.starts_with(&first_two) && !shown.starts_with(&first_two), "{letters}: {shown}");
