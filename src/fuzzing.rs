@@ -4,9 +4,12 @@
 //! panic" is the least of them: what was read is written back byte for byte, how bytes arrive in pieces does not
 //! matter, and no changed byte of an authenticated message goes unnoticed.
 
+mod directory;
+mod discovery;
 mod http;
 mod mak;
 mod redact;
+mod vmbus;
 
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -34,9 +37,12 @@ use crate::trace::{
 };
 use crate::wire::{Endianness, Epid, FileTime, Hex, utf16};
 
+pub use directory::{ldap, ldif};
+pub use discovery::dns;
 pub use http::{har, http};
 pub use mak::{soap, vamt};
 pub use redact::{KeyPlan, redact};
+pub use vmbus::{vmbus_control, vmbus_pipe, vmbus_ring};
 
 /// A target's name, which is also that of its folder below `corpus/`, and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -44,6 +50,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TARGETS: &[Target] = &[
     ("capture", capture),
+    ("dns", dns),
     ("epid", epid),
     ("file", file),
     ("framer", framer),
@@ -52,6 +59,8 @@ pub const TARGETS: &[Target] = &[
     ("id", id),
     ("key_log", key_log),
     ("layers", layers),
+    ("ldap", ldap),
+    ("ldif", ldif),
     ("pdu", pdu),
     ("reassembly", reassembly),
     ("redact", redact),
@@ -64,6 +73,9 @@ pub const TARGETS: &[Target] = &[
     ("streams", streams),
     ("tls", tls),
     ("vamt", vamt),
+    ("vmbus_control", vmbus_control),
+    ("vmbus_pipe", vmbus_pipe),
+    ("vmbus_ring", vmbus_ring),
 ];
 
 /// One direction of a connection, and how it comes: in up to five pieces, with a gap or without one.

@@ -26,7 +26,7 @@
 //! | floor | module | knows |
 //! |---|---|---|
 //! | 0 | [`wire`] | bytes, and the one positioned error |
-//! | 1 | [`rpc`], [`kms`], [`mak`], [`http`], [`tls`] | one protocol each: parse, encode, its cryptography; no socket, file, clock or randomness |
+//! | 1 | [`rpc`], [`kms`], [`mak`], [`http`], [`tls`], [`vmbus`], [`discovery`], [`directory`] | one protocol each: parse, encode, its cryptography; no socket, file, clock or randomness |
 //! | 1 | [`catalog`] | names for numbers |
 //! | 2 | [`capture`] | files to packets to streams |
 //! | 3 | [`trace`] | streams to exchanges |
@@ -41,6 +41,10 @@ pub mod catalog;
 #[cfg(feature = "cli")]
 #[forbid(unsafe_code)]
 pub mod cli;
+#[forbid(unsafe_code)]
+pub mod directory;
+#[forbid(unsafe_code)]
+pub mod discovery;
 #[doc(hidden)]
 #[forbid(unsafe_code)]
 pub mod fuzzing;
@@ -60,5 +64,7 @@ pub mod rpc;
 pub mod tls;
 #[forbid(unsafe_code)]
 pub mod trace;
+#[forbid(unsafe_code)]
+pub mod vmbus;
 #[forbid(unsafe_code)]
 pub mod wire;
