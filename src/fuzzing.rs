@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 
 use crate::capture::{
     CaptureReader, Chunk, Comment, Direction, End, Endpoint, FlowInfo, Gap, Handler, LayerOptions, Layers,
-    LinkType, NotTcp, Packet, Packets, Segment, Stamp, Streams, TcpFlags,
+    LinkType, NotTcp, Packet, Packets, Segment, Stamp, Streams, TcpFlags, Transport,
 };
 use crate::kms::{
     Check, EncryptedRequest, EncryptedResponse, HostIdentity, Moment, Ndr, Policy, Refusal, Reply,
@@ -693,10 +693,12 @@ pub fn layers(data: &[u8]) {
         let captured = &data[..data.len() - data.len() * usize::from(head[2] & 7) / 16];
         let original_length = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let packet = Packet { frame, time: Some(0), link, data: captured, original_length };
-        let found = layers.segment(&packet).map(|segment| {
-            let payload = segment.payload.len();
-            assert!(payload <= 65_535 + 64 && payload as u64 <= u64::from(segment.payload_length));
-            (segment.source, segment.sequence, segment.payload.to_vec())
+        let found = layers.transport(&packet).map(|transport| {
+            let (payload, length) = match transport {
+                Transport::Tcp(segment) => (segment.payload, segment.payload_length),
+                Transport::Udp(datagram) => (datagram.payload, datagram.payload_length),
+            };
+            assert!(payload.len() <= 65_535 + 64 && payload.len() as u64 <= u64::from(length));
         });
         if let Err(NotTcp::UnknownLink(unknown)) = &found {
             assert_eq!(*unknown, link);
@@ -716,8 +718,10 @@ pub fn layers(data: &[u8]) {
         let mut alone = Layers::default();
         let cut = captured.len() * usize::from(head[2] >> 3) / 32;
         let packet = Packet { data: &captured[..cut], ..packet };
-        if let Ok(segment) = alone.segment(&packet) {
-            assert!(segment.payload.len() <= cut);
+        match alone.transport(&packet) {
+            Ok(Transport::Tcp(segment)) => assert!(segment.payload.len() <= cut),
+            Ok(Transport::Udp(datagram)) => assert!(datagram.payload.len() <= cut),
+            Err(_) => {}
         }
     }
     let (pending, _) = layers.incomplete_datagrams();

@@ -31,7 +31,9 @@ pub use file::{CaptureFormat, CaptureReader};
 pub use flow::{Chunk, Conflict, Direction, End, Endpoint, FlowInfo, Gap, Stamp};
 pub use fragments::{FragmentConflict, FragmentDifference};
 pub use input::{Progress, expand, open, open_counted};
-pub use layers::{BadChecksum, ChecksumLayer, LayerOptions, Layers, NotTcp, Segment, TcpFlags};
+pub use layers::{
+    BadChecksum, ChecksumLayer, Datagram, LayerOptions, Layers, NotTcp, Segment, TcpFlags, Transport,
+};
 pub use link::LinkType;
 pub use merged::{Merged, Source};
 pub use packets::{About, Comment, MOST_SECRETS, Packet, Packets};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::capture::{
     BadChecksum, CaptureFormat, CaptureReader, Comment, FlowTable, Flows, FragmentConflict,
-    FragmentDifference, LayerOptions, Layers, LinkType, NotTcp, Packets, Stamp, Steps,
+    FragmentDifference, LayerOptions, Layers, LinkType, NotTcp, Packets, Stamp, Steps, Transport,
 };
 use crate::tls::KeyLog;
 use crate::wire::Hex;
@@ -340,11 +340,12 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
         let packet = packets.packet();
         numbers.packets += 1;
         let stamp = Stamp { frame: packet.frame, time: packet.time };
-        match layers.segment(&packet) {
-            Ok(segment) => {
+        match layers.transport(&packet) {
+            Ok(Transport::Tcp(segment)) => {
                 numbers.segments += 1;
                 table.push(&segment, stamp, taker);
             }
+            Ok(Transport::Udp(_)) => numbers.other_protocols += 1,
             Err(NotTcp::NotIp) => numbers.not_ip += 1,
             Err(NotTcp::OtherProtocol(_)) => numbers.other_protocols += 1,
             Err(NotTcp::Fragment) => numbers.fragments += 1,

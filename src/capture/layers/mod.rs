@@ -65,6 +65,28 @@ pub struct TcpFlags {
     pub urg: bool,
 }
 
+/// A UDP datagram (RFC 768).
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Who sent it.
+    pub source: Endpoint,
+    /// Whom it was sent to.
+    pub destination: Endpoint,
+    /// The bytes of its payload that were captured.
+    pub payload: &'a [u8],
+    /// Bytes of payload that it had on the wire.
+    pub payload_length: u32,
+}
+
+/// What a packet carries over IP that is followed.
+#[derive(Clone, Copy, Debug)]
+pub enum Transport<'a> {
+    /// A TCP segment.
+    Tcp(Segment<'a>),
+    /// A UDP datagram that holds no tunnel.
+    Udp(Datagram<'a>),
+}
+
 /// Why a packet holds no segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotTcp {
@@ -72,7 +94,7 @@ pub enum NotTcp {
     UnknownLink(LinkType),
     /// It carries no IP (ARP, LLDP, ...).
     NotIp,
-    /// It carries another protocol than TCP over IP.
+    /// It carries another protocol than TCP over IP; from [`Layers::transport`] than TCP or UDP.
     OtherProtocol(u8),
     /// It is a fragment of a datagram that is not whole yet.
     Fragment,
@@ -219,14 +241,26 @@ impl Layers {
     /// # Errors
     /// Why it carries none.
     pub fn segment<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, NotTcp> {
+        match self.transport(packet)? {
+            Transport::Tcp(segment) => Ok(segment),
+            Transport::Udp(_) => Err(NotTcp::OtherProtocol(tunnels::UDP)),
+        }
+    }
+
+    /// The TCP segment or the UDP datagram that a packet carries.
+    ///
+    /// # Errors
+    /// Why it carries neither.
+    #[inline]
+    pub fn transport<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Transport<'a>, NotTcp> {
         if self.options.checksums {
-            return self.any_segment(packet);
+            return self.any_transport(packet);
         }
         match plain_link(packet) {
             Some(([0x08, 0], rest)) => self.plain_v4(packet, rest),
             Some(([0x86, 0xdd], rest)) => self.plain_v6(packet, rest),
             Some(([0x08, 0x06], _)) => Err(NotTcp::NotIp), // ARP
-            _ => self.any_segment(packet),
+            _ => self.any_transport(packet),
         }
     }
 
@@ -236,40 +270,40 @@ impl Layers {
     // short way has one function a version, and nothing between it and the caller.
 
     #[inline(never)]
-    fn plain_v4<'a>(&'a mut self, packet: &Packet<'a>, rest: Rest<'a>) -> Result<Segment<'a>, NotTcp> {
+    fn plain_v4<'a>(&'a mut self, packet: &Packet<'a>, rest: Rest<'a>) -> Result<Transport<'a>, NotTcp> {
         if let Some((head, payload)) = plain_v4_header(rest) {
             match head[9] {
                 IP_TCP => {
                     if let Ok(segment) = tcp(ip::v4_addresses(head), payload) {
-                        return Ok(segment);
+                        return Ok(Transport::Tcp(segment));
                     }
                 }
-                tunnels::UDP if !tunnels::may_be_in(payload) => return Err(NotTcp::OtherProtocol(head[9])),
+                tunnels::UDP if !tunnels::may_be_in(payload) => return udp(ip::v4_addresses(head), payload),
                 _ => {}
             }
         }
-        self.any_segment(packet)
+        self.any_transport(packet)
     }
 
     #[inline(never)]
-    fn plain_v6<'a>(&'a mut self, packet: &Packet<'a>, rest: Rest<'a>) -> Result<Segment<'a>, NotTcp> {
+    fn plain_v6<'a>(&'a mut self, packet: &Packet<'a>, rest: Rest<'a>) -> Result<Transport<'a>, NotTcp> {
         if let Some((head, payload)) = plain_v6_header(rest) {
             match head[6] {
                 IP_TCP => {
                     if let Ok(segment) = tcp(ip::v6_addresses(head), payload) {
-                        return Ok(segment);
+                        return Ok(Transport::Tcp(segment));
                     }
                 }
-                tunnels::UDP if !tunnels::may_be_in(payload) => return Err(NotTcp::OtherProtocol(head[6])),
+                tunnels::UDP if !tunnels::may_be_in(payload) => return udp(ip::v6_addresses(head), payload),
                 _ => {}
             }
         }
-        self.any_segment(packet)
+        self.any_transport(packet)
     }
 
     /// The long way.
     #[inline(never)]
-    fn any_segment<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, NotTcp> {
+    fn any_transport<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Transport<'a>, NotTcp> {
         let mut context = Context::default();
         let (layer, rest) = links::outermost(packet.link, whole(packet), &mut context)?;
         let mut walk = Walk {
@@ -372,6 +406,21 @@ fn tcp(addresses: Addresses, rest: Rest<'_>) -> Result<Segment<'_>, NotTcp> {
     })
 }
 
+fn udp(addresses: Addresses, rest: Rest<'_>) -> Result<Transport<'_>, NotTcp> {
+    let (head, behind) = rest.split::<8>()?;
+    let port = |at: usize| be16([head[at], head[at + 1]]);
+    let payload = match port(4) {
+        0 => behind, // a large datagram, handed to the network card without a length
+        length => behind.limit(usize::from(length).checked_sub(8).ok_or(NotTcp::BadHeader)?),
+    };
+    Ok(Transport::Udp(Datagram {
+        source: Endpoint { address: addresses.0, port: port(0) },
+        destination: Endpoint { address: addresses.1, port: port(2) },
+        payload: payload.bytes,
+        payload_length: u32::try_from(payload.length()).unwrap_or(u32::MAX),
+    }))
+}
+
 /// One packet's way down.
 struct Walk<'w> {
     verifies: bool,
@@ -394,7 +443,7 @@ impl Walk<'_> {
         datagrams: &'a mut [Vec<u8>],
         mut layer: Layer,
         mut rest: Rest<'a>,
-    ) -> Result<Segment<'a>, NotTcp> {
+    ) -> Result<Transport<'a>, NotTcp> {
         loop {
             self.headers = self.headers.checked_sub(1).ok_or(NotTcp::TooDeep)?;
             let is_v6 = matches!(self.addresses, Some((IpAddr::V6(_), _)));
@@ -445,6 +494,12 @@ impl Walk<'_> {
                     let (next, behind) = ip::extension(51, rest)?;
                     (Layer::Protocol(next), behind)
                 }
+                Layer::Protocol(tunnels::UDP) => match tunnels::udp(rest, &mut self.context) {
+                    Err(NotTcp::OtherProtocol(tunnels::UDP)) => {
+                        return udp(self.addresses.ok_or(NotTcp::NotIp)?, rest);
+                    }
+                    inside => inside?,
+                },
                 Layer::Protocol(protocol) => tunnels::inside(protocol, rest, &mut self.context)?,
             };
         }
@@ -470,7 +525,7 @@ impl Walk<'_> {
         protocol: u8,
         part: &ip::Part,
         payload: Rest<'_>,
-    ) -> Result<Segment<'a>, NotTcp> {
+    ) -> Result<Transport<'a>, NotTcp> {
         let (source, destination) = self.addresses.ok_or(NotTcp::NotIp)?;
         let id = DatagramId {
             source,
@@ -488,13 +543,13 @@ impl Walk<'_> {
         self.down(inner, Layer::Protocol(whole.protocol), rest)
     }
 
-    fn tcp<'a>(&mut self, rest: Rest<'a>) -> Result<Segment<'a>, NotTcp> {
+    fn tcp<'a>(&mut self, rest: Rest<'a>) -> Result<Transport<'a>, NotTcp> {
         let addresses = self.addresses.ok_or(NotTcp::NotIp)?;
         let segment = tcp(addresses, rest)?;
         if self.verifies && rest.cut == 0 && !self.is_source_routed {
             self.verify(checksum::tcp(addresses, rest.bytes))?;
         }
-        Ok(segment)
+        Ok(Transport::Tcp(segment))
     }
 
     fn verify(&mut self, verdict: Verdict) -> Result<(), NotTcp> {

@@ -307,6 +307,33 @@ fn what_is_no_segment_says_why() {
 }
 
 #[test]
+fn a_datagram_of_udp_has_its_ports_and_its_payload_however_it_came() {
+    let whole = ipv4(17, &udp(53, PAYLOAD));
+    let found = |layers: &mut Layers, data: &[u8]| match layers.transport(&packet(101, data)) {
+        Ok(Transport::Udp(datagram)) => {
+            Ok((datagram.destination.port, datagram.payload.to_vec(), datagram.payload_length))
+        }
+        Ok(Transport::Tcp(_)) => panic!("a segment"),
+        Err(error) => Err(error),
+    };
+    let expected = Ok((53, PAYLOAD.to_vec(), 30));
+    assert_eq!(found(&mut Layers::default(), &whole), expected);
+    assert_eq!(found(&mut Layers::default(), &ipv6(17, &udp(53, PAYLOAD))), expected);
+    assert_eq!(found(&mut Layers::default(), &ipv4(4, &whole)), expected, "a tunnel");
+    let mut verifying = Layers::new(LayerOptions { checksums: true });
+    assert_eq!(found(&mut verifying, &whole), expected, "the long way");
+    let mut layers = Layers::default();
+    assert_eq!(found(&mut layers, &v4_fragment(&whole, 0, 16)), Err(NotTcp::Fragment));
+    assert_eq!(found(&mut layers, &v4_fragment(&whole, 16, 38)), expected);
+    let cut = packet(101, &whole[..40]);
+    let cut = Packet { original_length: 58, ..cut };
+    let Ok(Transport::Udp(datagram)) = layers.transport(&cut) else { panic!("no datagram") };
+    assert_eq!((datagram.payload, datagram.payload_length), (&PAYLOAD[..12], 30));
+    assert_eq!(found(&mut layers, &ipv4(17, &[0, 1, 0, 53, 0])), Err(NotTcp::CutHeader));
+    assert_eq!(found(&mut layers, &ipv4(17, &[0, 1, 0, 53, 0, 7, 0, 0])), Err(NotTcp::BadHeader));
+}
+
+#[test]
 fn headers_that_cannot_be_are_told_apart_from_those_that_are_cut() {
     let change = |at: usize, value: u8| {
         let mut bytes = v4_tcp(PAYLOAD);
@@ -421,7 +448,7 @@ fn links() -> impl Strategy<Value = u16> {
     prop::sample::select(known)
 }
 
-fn describe(result: Result<Segment<'_>, NotTcp>) -> String {
+fn describe(result: Result<Transport<'_>, NotTcp>) -> String {
     format!("{result:?}")
 }
 
@@ -436,14 +463,14 @@ proptest! {
         checksums in any::<bool>(),
     ) {
         let packet = Packet { original_length, ..packet(link, &data) };
-        let _ = Layers::new(LayerOptions { checksums }).segment(&packet);
+        let _ = Layers::new(LayerOptions { checksums }).transport(&packet);
     }
 
     #[test]
     fn the_short_way_and_the_long_way_lead_to_the_same((link, data) in samples_mutated()) {
         let packet = packet(link, &data);
-        let short = describe(Layers::default().segment(&packet));
-        prop_assert_eq!(short, describe(Layers::default().any_segment(&packet)));
+        let short = describe(Layers::default().transport(&packet));
+        prop_assert_eq!(short, describe(Layers::default().any_transport(&packet)));
         let _ = Layers::new(LayerOptions { checksums: true }).segment(&packet);
     }
 

@@ -10,7 +10,6 @@ pub(super) const UDP: u8 = 17;
 pub(super) fn inside<'a>(protocol: u8, rest: Rest<'a>, context: &mut Context) -> Result<Step<'a>, NotTcp> {
     match protocol {
         4 => Ok((Layer::Ipv4, rest)),
-        UDP => udp(rest, context),
         41 => Ok((Layer::Ipv6, rest)),
         GRE => gre(rest, context),
         // EtherIP (RFC 3378), version 3.
@@ -97,7 +96,7 @@ fn is_port(port: u16) -> bool {
 }
 
 /// The tunnels over UDP are known by the port that they are sent to, and by what their headers begin with.
-fn udp<'a>(rest: Rest<'a>, context: &mut Context) -> Result<Step<'a>, NotTcp> {
+pub(super) fn udp<'a>(rest: Rest<'a>, context: &mut Context) -> Result<Step<'a>, NotTcp> {
     let port = {
         let head = rest.head::<4>()?;
         be16([head[2], head[3]])
