@@ -173,10 +173,10 @@ fn collect(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
 fn statistics() -> String {
     let mut stats = Stats::default();
     for name in support::names() {
-        support::decode(&name).exchanges.iter().for_each(|exchange| stats.exchange(exchange));
+        support::decode(&name).exchanges.iter().for_each(|exchange| stats.count(exchange));
     }
     for name in support::mak_names() {
-        support::mak_exchanges(&name).iter().for_each(|exchange| stats.mak(exchange));
+        support::mak_exchanges(&name).iter().for_each(|exchange| stats.count(exchange));
     }
     let mut out = Vec::new();
     stats.write_jsonl(&mut out, None).unwrap();

@@ -442,7 +442,7 @@ impl<S: Scribe> Observer for Shown<'_, S> {
         let redacted = self.stand_ins.map(|stand_ins| stand_ins.exchange(exchange));
         let exchange = redacted.as_ref().unwrap_or(exchange);
         if let Some(stats) = &mut self.stats {
-            stats.exchange(exchange);
+            stats.count(exchange);
         } else if !self.quiet {
             self.report.exchange(exchange);
         }
@@ -455,7 +455,7 @@ impl<S: Scribe> Observer for Shown<'_, S> {
         let redacted = self.stand_ins.map(|stand_ins| stand_ins.mak(exchange));
         let exchange = redacted.as_ref().unwrap_or(exchange);
         if let Some(stats) = &mut self.stats {
-            stats.mak(exchange);
+            stats.count(exchange);
         } else if !self.quiet {
             self.report.mak(exchange);
         }

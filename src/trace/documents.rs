@@ -15,7 +15,7 @@ pub fn trace_har(reader: impl Read, observer: &mut impl Observer) -> Summary {
     let read = har::read(reader, |entry| {
         let exchange = of_entry(&entry);
         if exchange.is_with_a_service() {
-            summary.count_mak(&exchange);
+            summary.count(&exchange);
             observer.mak(&exchange);
         }
         if let Some(message) = oddities(&entry.oddities) {
@@ -76,7 +76,7 @@ pub fn trace_body(reader: impl Read, observer: &mut impl Observer) -> Summary {
         Ok(()) => {
             let body = Body::read(&whole(Cow::Borrowed(&bytes), None));
             let exchange = of_body(body);
-            summary.count_mak(&exchange);
+            summary.count(&exchange);
             observer.mak(&exchange);
         }
     }

@@ -1,5 +1,5 @@
 use crate::capture::{Endpoint, Stamp};
-use crate::kms::{Ndr, RequestChecks, RequestMessage, ResponseChecks, ResponseMessage};
+use crate::kms::{Check, Ndr, RequestChecks, RequestMessage, ResponseChecks, ResponseMessage};
 use crate::rpc::SyntaxId;
 use crate::wire::{Error, Guid};
 
@@ -217,6 +217,18 @@ impl Exchange {
         let answered = self.answer_span()?;
         let shown = if answered.first.frame > asked.frame { answered.first } else { answered.last };
         shown.time?.checked_sub(asked.time?)
+    }
+
+    /// True where a verification of the response fails.
+    #[must_use]
+    pub fn has_failed_check(&self) -> bool {
+        self.checks.is_some_and(|checks| checks.by_name().iter().any(|(_, check)| *check == Check::Fail))
+    }
+
+    /// The request's first and last packet, and the answer's.
+    pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        let asked = self.request.as_ref().map(|request| request.span);
+        asked.into_iter().chain(self.answer_span()).flat_map(|span| [span.first, span.last])
     }
 
     /// Where the answer came.

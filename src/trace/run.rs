@@ -10,7 +10,7 @@ use crate::tls::KeyLog;
 use crate::wire::Hex;
 
 use super::tracer::Tracer;
-use super::{Exchange, InputKind, MakExchange, MakOutcome, Notice, NoticeKind, Observer, Outcome};
+use super::{Ending, InputKind, Notice, NoticeKind, Observer, Record};
 
 /// What is asked of [`trace`].
 #[derive(Clone, Debug)]
@@ -205,36 +205,21 @@ impl Summary {
         }
     }
 
-    pub(super) fn count(&mut self, exchange: &Exchange) {
+    /// Counts a record of what was asked and answered.
+    pub(super) fn count<'a>(&mut self, record: impl Into<Record<'a>>) {
+        let record = record.into();
         self.exchanges += 1;
-        match exchange.outcome() {
-            Outcome::Answered => self.answered += 1,
-            Outcome::Refused(_) => self.refused += 1,
-            Outcome::Fault(_) => self.faults += 1,
-            Outcome::Unreadable => self.unreadable += 1,
-            Outcome::Unanswered => self.unanswered += 1,
-        }
-        let fails = |checks: &crate::kms::ResponseChecks| {
-            checks.by_name().iter().any(|(_, check)| *check == crate::kms::Check::Fail)
-        };
-        self.failed_checks += u64::from(exchange.checks.as_ref().is_some_and(fails));
-    }
-
-    pub(super) fn count_mak(&mut self, exchange: &MakExchange) {
-        self.exchanges += 1;
-        self.mak_exchanges += 1;
-        if exchange.is_request_alone() {
-            return;
-        }
-        match exchange.outcome() {
-            MakOutcome::Answered => self.answered += 1,
-            MakOutcome::PartlyRefused(_) | MakOutcome::Refused(_) => self.refused += 1,
-            MakOutcome::Fault(_) => self.faults += 1,
-            MakOutcome::HttpError(_) => self.http_errors += 1,
-            MakOutcome::Unreadable => self.unreadable += 1,
-            MakOutcome::Unanswered => self.unanswered += 1,
-        }
-        self.failed_checks += u64::from(exchange.has_failed_check());
+        self.mak_exchanges += u64::from(matches!(record, Record::Mak(_)));
+        let Some(ending) = record.ending() else { return };
+        *match ending {
+            Ending::Answered => &mut self.answered,
+            Ending::Refused => &mut self.refused,
+            Ending::Fault => &mut self.faults,
+            Ending::HttpError => &mut self.http_errors,
+            Ending::Unreadable => &mut self.unreadable,
+            Ending::Unanswered => &mut self.unanswered,
+        } += 1;
+        self.failed_checks += u64::from(record.has_failed_check());
     }
 }
 
@@ -271,13 +256,10 @@ pub fn trace_packets(packets: &mut impl Packets, options: &Options, observer: &m
     summary
 }
 
-/// Who takes what the packets of a capture hold: connections, and what is said about packets.
+/// Who takes what the packets of a capture hold: connections, and what is said beside them.
 pub(super) trait Taker: Steps {
-    /// Takes a complaint.
-    fn notice(&mut self, notice: Notice);
-
-    /// Takes a comment.
-    fn comment(&mut self, comment: Comment);
+    /// Takes what is said beside the connections.
+    fn remark(&mut self, remark: Remark);
 
     /// Takes a key log that the capture carries.
     fn secrets(&mut self, secrets: &[u8]);
@@ -286,13 +268,25 @@ pub(super) trait Taker: Steps {
     fn goes_on(&mut self) -> bool;
 }
 
-impl<O: Observer> Taker for Flows<Tracer<O>> {
-    fn notice(&mut self, notice: Notice) {
-        self.handler.notice(&notice);
-    }
+/// What is said where packets are read, and belongs to no connection.
+pub(super) enum Remark {
+    Notice(Notice),
+    Comment(Comment),
+}
 
-    fn comment(&mut self, comment: Comment) {
-        self.handler.observer.comment(&comment);
+impl Remark {
+    pub(super) fn tell(&self, observer: &mut impl Observer) {
+        match self {
+            Self::Notice(notice) => observer.notice(notice),
+            Self::Comment(comment) => observer.comment(comment),
+        }
+    }
+}
+
+impl<O: Observer> Taker for Flows<Tracer<O>> {
+    fn remark(&mut self, remark: Remark) {
+        self.handler.summary.notices += u64::from(matches!(remark, Remark::Notice(_)));
+        remark.tell(&mut self.handler.observer);
     }
 
     fn secrets(&mut self, secrets: &[u8]) {
@@ -316,12 +310,12 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
         let advanced = packets.advance();
         for comment in packets.take_comments() {
             numbers.comments += 1;
-            taker.comment(comment);
+            taker.remark(Remark::Comment(comment));
         }
         let secrets = packets.take_secrets();
         if !secrets.is_empty() {
             taker.secrets(&secrets);
-            embedded_errors(&secrets).into_iter().for_each(|notice| taker.notice(notice));
+            embedded_errors(&secrets).into_iter().for_each(|notice| taker.remark(Remark::Notice(notice)));
         }
         match advanced {
             Ok(true) => {}
@@ -332,7 +326,7 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
                     // The end of what was being said comes first.
                     failures.push(error);
                 } else if damage <= MAX_DAMAGE {
-                    taker.notice(Notice::of(&error));
+                    taker.remark(Remark::Notice(Notice::of(&error)));
                 }
                 continue;
             }
@@ -355,43 +349,43 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
             Err(NotTcp::BadChecksum(bad)) => {
                 numbers.bad_checksums += 1;
                 if numbers.bad_checksums == 1 {
-                    taker.notice(bad_checksum(&bad, packet.frame));
+                    taker.remark(Remark::Notice(bad_checksum(&bad, packet.frame)));
                 }
             }
             Err(NotTcp::UnknownLink(link)) => {
                 let count = numbers.unknown_links.entry(link.0).or_default();
                 *count += 1;
                 if *count == 1 {
-                    taker.notice(unknown_link(link, packet.frame));
+                    taker.remark(Remark::Notice(unknown_link(link, packet.frame)));
                 }
             }
         }
         if layers.fragment_conflicts() > conflicts {
             conflicts = layers.fragment_conflicts();
             for conflict in layers.take_fragment_conflicts() {
-                taker.notice(fragment_conflict(&conflict));
+                taker.remark(Remark::Notice(fragment_conflict(&conflict)));
             }
         }
     }
     table.finish(taker);
     for error in failures {
-        taker.notice(Notice::of(&error));
+        taker.remark(Remark::Notice(Notice::of(&error)));
     }
     if damage > MAX_DAMAGE {
         let message =
             format!("{} more places of damage in the file are counted, not told", damage - MAX_DAMAGE);
-        taker.notice(Notice::new(NoticeKind::DamagedFile, message));
+        taker.remark(Remark::Notice(Notice::new(NoticeKind::DamagedFile, message)));
     }
     let skipped = packets.skipped_blocks();
     if skipped > 0 {
         let message = format!("{skipped} pcapng blocks could not be read and were passed over");
-        taker.notice(Notice::new(NoticeKind::DamagedFile, message));
+        taker.remark(Remark::Notice(Notice::new(NoticeKind::DamagedFile, message)));
     }
     let secrets = packets.secrets_left_out();
     if secrets > 0 {
         let message =
             format!("{secrets} blocks of secrets are of another kind than TLS key logs, or too many");
-        taker.notice(Notice::new(NoticeKind::MalformedKeyLog, message));
+        taker.remark(Remark::Notice(Notice::new(NoticeKind::MalformedKeyLog, message)));
     }
     let (pending, given_up) = layers.incomplete_datagrams();
     numbers.bytes = packets.offset();

@@ -4,13 +4,12 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crate::capture::{
-    Comment, Direction, End, Endpoint, Flows, MAX_FLOWS, Opened, Packets, Segment, Stamp, Steps, TcpFlags,
-    shard_of,
+    Direction, End, Endpoint, Flows, MAX_FLOWS, Opened, Packets, Segment, Stamp, Steps, TcpFlags, shard_of,
 };
 
-use super::run::{Taker, read_packets};
+use super::run::{Remark, Taker, read_packets};
 use super::tracer::Tracer;
-use super::{Notice, Observer, Options, Summary};
+use super::{Observer, Options, Summary};
 
 /// An observer that writes what it is told on a page.
 pub trait Scribe: Observer + Send {
@@ -130,16 +129,10 @@ impl<S: Scribe, O> Steps for Alone<'_, '_, S, O> {
 }
 
 impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
-    fn notice(&mut self, notice: Notice) {
+    fn remark(&mut self, remark: Remark) {
         self.desk.hand_out(&mut self.flows.handler.observer);
-        self.notices += 1;
-        self.chief.notice(&notice);
-        self.desk.hand_out(self.chief);
-    }
-
-    fn comment(&mut self, comment: Comment) {
-        self.desk.hand_out(&mut self.flows.handler.observer);
-        self.chief.comment(&comment);
+        self.notices += u64::from(matches!(remark, Remark::Notice(_)));
+        remark.tell(self.chief);
         self.desk.hand_out(self.chief);
     }
 
@@ -203,12 +196,6 @@ struct Written {
     page: Vec<u8>,
     /// Up to where the page belongs to the step of this place.
     marks: Vec<(usize, usize)>,
-}
-
-/// What is said about packets.
-enum Remark {
-    Notice(Notice),
-    Comment(Comment),
 }
 
 /// What is said about the packets of a batch, and its places among the steps.
@@ -302,10 +289,7 @@ fn merge(written: &[Written], remarks: Remarks, chief: &mut impl Scribe, merged:
             .min();
         if let Some((_, remark)) = remarks.next_if(|(place, _)| next.is_none_or(|(other, _)| *place < other))
         {
-            match remark {
-                Remark::Notice(notice) => chief.notice(&notice),
-                Remark::Comment(comment) => chief.comment(&comment),
-            }
+            remark.tell(chief);
             let page = chief.turn(Vec::new());
             merged.extend_from_slice(&page);
             continue;
@@ -508,13 +492,8 @@ impl Steps for Dispatch<'_> {
 }
 
 impl Taker for Dispatch<'_> {
-    fn notice(&mut self, notice: Notice) {
-        self.remarks.push((self.place, Remark::Notice(notice)));
-        self.place += 1;
-    }
-
-    fn comment(&mut self, comment: Comment) {
-        self.remarks.push((self.place, Remark::Comment(comment)));
+    fn remark(&mut self, remark: Remark) {
+        self.remarks.push((self.place, remark));
         self.place += 1;
     }
 

@@ -218,7 +218,7 @@ impl<O: Observer> Tracer<O> {
 
     /// Tells of an exchange with one of MAK's services.
     pub(super) fn mak(&mut self, exchange: &MakExchange) {
-        self.summary.count_mak(exchange);
+        self.summary.count(exchange);
         self.observer.mak(exchange);
     }
 

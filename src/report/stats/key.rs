@@ -5,10 +5,9 @@ use crate::capture::Endpoint;
 use crate::catalog::product;
 use crate::mak::ErrorCode;
 use crate::report::names;
-use crate::trace::{Exchange, MakOutcome, Outcome, Service};
+use crate::trace::{Exchange, MakOutcome, Outcome, Record, Service};
 use crate::wire::Guid;
 
-use super::row::{Ended, Sample};
 use super::rows::{Hasher, Key};
 
 /// What was asked for.
@@ -25,7 +24,14 @@ pub(super) enum ProductKey {
 }
 
 impl ProductKey {
-    pub(super) fn of(exchange: &Exchange) -> Self {
+    pub(super) fn of(record: Record<'_>) -> Self {
+        match record {
+            Record::Kms(exchange) => Self::of_exchange(exchange),
+            Record::Mak(exchange) => Self::Service(exchange.service),
+        }
+    }
+
+    fn of_exchange(exchange: &Exchange) -> Self {
         let message = exchange.request.as_ref().and_then(|request| request.message.as_ref());
         let Some(body) = message.and_then(|message| message.body()) else { return Self::Unread };
         if product::sku(body.act_id).is_none() && product::kms_id(body.kms_id).is_some() {
@@ -72,20 +78,25 @@ pub(super) enum OutcomeKey {
 }
 
 impl OutcomeKey {
-    pub(super) fn of(sample: &Sample) -> Self {
-        match sample.outcome {
-            Ended::Kms(Outcome::Answered) | Ended::Mak(MakOutcome::Answered) if sample.has_failed_check => {
-                Self::NotVerified
-            }
-            Ended::Kms(Outcome::Answered) | Ended::Mak(MakOutcome::Answered) => Self::Answered,
-            Ended::Kms(Outcome::Refused(code)) => Self::Refused(code),
-            Ended::Kms(Outcome::Fault(status)) => Self::Fault(status),
-            Ended::Mak(MakOutcome::PartlyRefused(code)) => Self::MakRefused(false, code),
-            Ended::Mak(MakOutcome::Refused(code)) => Self::MakRefused(true, code),
-            Ended::Mak(MakOutcome::Fault(hresult)) => Self::SoapFault(hresult),
-            Ended::Mak(MakOutcome::HttpError(status)) => Self::HttpError(status),
-            Ended::Kms(Outcome::Unreadable) | Ended::Mak(MakOutcome::Unreadable) => Self::Unreadable,
-            Ended::Kms(Outcome::Unanswered) | Ended::Mak(MakOutcome::Unanswered) => Self::Unanswered,
+    pub(super) fn of(record: Record<'_>) -> Self {
+        let answered = if record.has_failed_check() { Self::NotVerified } else { Self::Answered };
+        match record {
+            Record::Kms(exchange) => match exchange.outcome() {
+                Outcome::Answered => answered,
+                Outcome::Refused(code) => Self::Refused(code),
+                Outcome::Fault(status) => Self::Fault(status),
+                Outcome::Unreadable => Self::Unreadable,
+                Outcome::Unanswered => Self::Unanswered,
+            },
+            Record::Mak(exchange) => match exchange.outcome() {
+                MakOutcome::Answered => answered,
+                MakOutcome::PartlyRefused(code) => Self::MakRefused(false, code),
+                MakOutcome::Refused(code) => Self::MakRefused(true, code),
+                MakOutcome::Fault(hresult) => Self::SoapFault(hresult),
+                MakOutcome::HttpError(status) => Self::HttpError(status),
+                MakOutcome::Unreadable => Self::Unreadable,
+                MakOutcome::Unanswered => Self::Unanswered,
+            },
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::capture::Endpoint;
-use crate::trace::{Carrier, Exchange, MakExchange};
+use crate::trace::Record;
 use crate::wire::Guid;
 
 use key::{OutcomeKey, ProductKey};
@@ -50,30 +50,23 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// Counts an exchange.
-    pub fn exchange(&mut self, exchange: &Exchange) {
-        let sample = Sample::of(exchange);
+    /// Counts what was asked and answered. What came over no network, as in a HAR, has neither client nor host.
+    pub fn count<'a>(&mut self, record: impl Into<Record<'a>>) {
+        let record = record.into();
+        let sample = Sample::of(record);
         self.all.add(&sample);
-        self.clients.row(exchange.client.address).add(&sample);
-        self.hosts.row(exchange.server).add(&sample);
-        self.products.row(ProductKey::of(exchange)).add(&sample);
-        self.outcomes.row(OutcomeKey::of(&sample)).add(&sample);
-        let request = exchange.request.as_ref().and_then(|request| request.message.as_ref());
-        if let Some(body) = request.and_then(|message| message.body()) {
-            self.machines.insert((exchange.server, body.cmid));
-        }
-    }
-
-    /// Counts an exchange with one of MAK's services. A HAR names no client.
-    pub fn mak(&mut self, exchange: &MakExchange) {
-        let sample = Sample::of_mak(exchange);
-        self.all.add(&sample);
-        if let Carrier::Stream { client, server, .. } = exchange.carrier {
+        if let Some((client, server)) = record.sides() {
             self.clients.row(client.address).add(&sample);
             self.hosts.row(server).add(&sample);
         }
-        self.products.row(ProductKey::Service(exchange.service)).add(&sample);
-        self.outcomes.row(OutcomeKey::of(&sample)).add(&sample);
+        self.products.row(ProductKey::of(record)).add(&sample);
+        self.outcomes.row(OutcomeKey::of(record)).add(&sample);
+        if let Record::Kms(exchange) = record {
+            let request = exchange.request.as_ref().and_then(|request| request.message.as_ref());
+            if let Some(body) = request.and_then(|message| message.body()) {
+                self.machines.insert((exchange.server, body.cmid));
+            }
+        }
     }
 
     /// Adds what another one has counted.
@@ -153,7 +146,7 @@ mod tests {
     use super::*;
     use crate::capture::Stamp;
     use crate::kms::{Ndr, RequestBody, RequestMessage};
-    use crate::trace::{Answer, ContextStanding, FaultRecord, NdrBasis, RequestRecord, Span};
+    use crate::trace::{Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, RequestRecord, Span};
     use crate::wire::FileTime;
 
     /// An exchange of this client's, that host's and that machine's.
@@ -233,8 +226,8 @@ mod tests {
             let mut parts = [small(), small(), small(), small()];
             for (&(client, host, machine, time), worker) in exchanges.iter().zip(workers) {
                 let exchange = exchange(client, host, machine, time);
-                one.exchange(&exchange);
-                parts[worker].exchange(&exchange);
+                one.count(&exchange);
+                parts[worker].count(&exchange);
             }
             let mut in_line = small();
             order.iter().for_each(|&at| in_line.merge(parts[at].clone()));
@@ -254,8 +247,8 @@ mod tests {
         let mut stats = Stats::default();
         for client in 0..100_000 {
             let exchange = exchange(client, 1, client, Some(1000));
-            stats.exchange(&exchange);
-            stats.exchange(&Exchange { server: Endpoint { port: 1689, ..exchange.server }, ..exchange });
+            stats.count(&exchange);
+            stats.count(&Exchange { server: Endpoint { port: 1689, ..exchange.server }, ..exchange });
         }
         assert_eq!(stats.clients.len(), 6_000);
         let kept: u64 = stats.clients.sorted().iter().map(|(_, row)| row.exchanges).sum();

@@ -1,5 +1,4 @@
-use crate::kms::Check;
-use crate::trace::{Exchange, MakExchange, MakOutcome, Outcome};
+use crate::trace::{Ending, Record};
 
 use super::histogram::Histogram;
 
@@ -20,42 +19,22 @@ pub(super) struct Row {
     pub(super) seen: Option<(i64, i64)>,
 }
 
-/// How an exchange ended, with whom.
-#[derive(Clone, Copy)]
-pub(super) enum Ended {
-    Kms(Outcome),
-    Mak(MakOutcome),
-}
-
-/// What is counted of one exchange, worked out once for all its rows.
+/// What is counted of one record, worked out once for all its rows.
 #[derive(Clone, Copy)]
 pub(super) struct Sample {
-    pub(super) outcome: Ended,
-    pub(super) has_failed_check: bool,
+    ending: Ending,
+    has_failed_check: bool,
     service_time: Option<i64>,
     seen: Option<(i64, i64)>,
 }
 
 impl Sample {
-    pub(super) fn of(exchange: &Exchange) -> Self {
-        let fails = |check: &(&str, Check)| check.1 == Check::Fail;
-        let asked = exchange.request.as_ref().map(|request| request.span);
-        let spans = asked.into_iter().chain(exchange.answer_span());
-        let times = spans.flat_map(|span| [span.first.time, span.last.time]).flatten();
+    pub(super) fn of(record: Record<'_>) -> Self {
+        let times = record.stamps().filter_map(|stamp| stamp.time);
         Self {
-            outcome: Ended::Kms(exchange.outcome()),
-            has_failed_check: exchange.checks.is_some_and(|checks| checks.by_name().iter().any(fails)),
-            service_time: exchange.service_time(),
-            seen: times.fold(None, |seen, time| widened(seen, (time, time))),
-        }
-    }
-
-    pub(super) fn of_mak(exchange: &MakExchange) -> Self {
-        let times = exchange.stamps().filter_map(|stamp| stamp.time);
-        Self {
-            outcome: Ended::Mak(exchange.outcome()),
-            has_failed_check: exchange.has_failed_check(),
-            service_time: exchange.service_time(),
+            ending: record.ending().unwrap_or(Ending::Unanswered),
+            has_failed_check: record.has_failed_check(),
+            service_time: record.service_time(),
             seen: times.fold(None, |seen, time| widened(seen, (time, time))),
         }
     }
@@ -64,14 +43,13 @@ impl Sample {
 impl Row {
     pub(super) fn add(&mut self, sample: &Sample) {
         self.exchanges += 1;
-        *match sample.outcome {
-            Ended::Kms(Outcome::Answered) | Ended::Mak(MakOutcome::Answered) => &mut self.answered,
-            Ended::Kms(Outcome::Refused(_)) => &mut self.refused,
-            Ended::Mak(MakOutcome::PartlyRefused(_) | MakOutcome::Refused(_)) => &mut self.refused,
-            Ended::Kms(Outcome::Fault(_)) | Ended::Mak(MakOutcome::Fault(_)) => &mut self.faults,
-            Ended::Mak(MakOutcome::HttpError(_)) => &mut self.http_errors,
-            Ended::Kms(Outcome::Unreadable) | Ended::Mak(MakOutcome::Unreadable) => &mut self.unreadable,
-            Ended::Kms(Outcome::Unanswered) | Ended::Mak(MakOutcome::Unanswered) => &mut self.unanswered,
+        *match sample.ending {
+            Ending::Answered => &mut self.answered,
+            Ending::Refused => &mut self.refused,
+            Ending::Fault => &mut self.faults,
+            Ending::HttpError => &mut self.http_errors,
+            Ending::Unreadable => &mut self.unreadable,
+            Ending::Unanswered => &mut self.unanswered,
         } += 1;
         self.failed_checks += u64::from(sample.has_failed_check);
         sample.service_time.into_iter().for_each(|time| self.times.record(time));

@@ -96,7 +96,7 @@ impl TextReport {
         let first = asked.or(answered).map_or(0, |span| span.first.frame);
         let last = answered.or(asked).map_or(0, |span| span.last.frame);
         let (style, outcome) = match exchange.outcome() {
-            Outcome::Answered if has_failed_check(exchange) => (bad, "answered, not verified"),
+            Outcome::Answered if exchange.has_failed_check() => (bad, "answered, not verified"),
             Outcome::Answered => (good, "answered"),
             Outcome::Refused(_) => (bad, "refused"),
             Outcome::Fault(_) => (bad, "fault"),
@@ -549,10 +549,6 @@ impl Scribe for TextReport {
         self.suspicion.settle(&mut page);
         page
     }
-}
-
-fn has_failed_check(exchange: &Exchange) -> bool {
-    exchange.checks.is_some_and(|checks| checks.by_name().iter().any(|(_, check)| *check == Check::Fail))
 }
 
 /// What is not as it should be with the presentation context of a call.

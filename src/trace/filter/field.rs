@@ -3,7 +3,8 @@ use crate::catalog;
 use crate::kms::{Check, Ndr, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
 use crate::mak::{Content, ErrorCode, RequestItem, ResponseItem};
 use crate::trace::{
-    Answer, Carrier, ContextStanding, Exchange, MakExchange, RequestHead, RequestRecord, ResponseRecord,
+    Answer, Carrier, ContextStanding, Exchange, MakExchange, Record, RequestHead, RequestRecord,
+    ResponseRecord,
 };
 use crate::wire::Epid;
 
@@ -29,27 +30,6 @@ pub struct Field {
 type OfExchange = fn(&Exchange, &mut Test<'_>) -> bool;
 type OfMak = fn(&MakExchange, &mut Test<'_>) -> bool;
 pub(super) type Test<'a> = dyn FnMut(Value<'_>) -> bool + 'a;
-
-/// A record that a filter is asked about.
-#[derive(Clone, Copy, Debug)]
-pub enum Record<'a> {
-    /// An exchange of a KMS.
-    Kms(&'a Exchange),
-    /// An exchange with one of MAK's services.
-    Mak(&'a MakExchange),
-}
-
-impl<'a> From<&'a Exchange> for Record<'a> {
-    fn from(exchange: &'a Exchange) -> Self {
-        Self::Kms(exchange)
-    }
-}
-
-impl<'a> From<&'a MakExchange> for Record<'a> {
-    fn from(exchange: &'a MakExchange) -> Self {
-        Self::Mak(exchange)
-    }
-}
 
 impl Field {
     /// Hands the values that the field has in a record to the test until one passes; whether one did.
@@ -515,21 +495,13 @@ static FIELDS: [Field; 74] = [
     }),
 ];
 
-/// The two ends of an exchange's connection.
-fn sides(exchange: &MakExchange) -> Option<(Endpoint, Endpoint)> {
-    match exchange.carrier {
-        Carrier::Stream { client, server, .. } => Some((client, server)),
-        _ => None,
-    }
-}
-
 fn ends(exchange: &MakExchange) -> Option<(Value<'static>, Value<'static>)> {
     let value = |side: Endpoint| Value::Endpoint(side.address, side.port);
-    sides(exchange).map(|(client, server)| (value(client), value(server)))
+    Record::from(exchange).sides().map(|(client, server)| (value(client), value(server)))
 }
 
 fn ports(exchange: &MakExchange) -> Option<(u16, u16)> {
-    sides(exchange).map(|(client, server)| (client.port, server.port))
+    Record::from(exchange).sides().map(|(client, server)| (client.port, server.port))
 }
 
 fn head(exchange: &MakExchange) -> Option<&RequestHead> {

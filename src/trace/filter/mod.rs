@@ -17,10 +17,12 @@ mod value;
 
 use std::fmt::{self, Write as _};
 
+use super::Record;
+
 use value::{Order, Pattern};
 
 pub use error::FilterError;
-pub use field::{Field, Record};
+pub use field::Field;
 
 /// Which exchanges are asked for.
 ///
