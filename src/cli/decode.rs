@@ -323,7 +323,9 @@ fn read_document<S: Scribe, W: Write>(
     match kind {
         InputKind::Har => trace_har(reader, &mut observer),
         InputKind::Vamt => trace_vamt(reader, &mut observer),
-        InputKind::Document | InputKind::Capture => trace_body(reader, &mut observer),
+        InputKind::Document | InputKind::Capture | InputKind::Ldif | InputKind::Ring => {
+            trace_body(reader, &mut observer)
+        }
     };
     let Paged { shown, .. } = observer;
     if let Some(counted) = shown.stats {

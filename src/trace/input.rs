@@ -11,6 +11,10 @@ pub enum InputKind {
     Document,
     /// A file of the Volume Activation Management Tool: XML that says so.
     Vamt,
+    /// Entries of a directory in LDIF.
+    Ldif,
+    /// The pages of a VMBus channel's rings. They do not tell what they are: whoever asks says so.
+    Ring,
 }
 
 /// An input of which the first bytes were looked at; what is read of it begins with them.
@@ -45,6 +49,7 @@ impl InputKind {
                 let is_vamt = text.windows(VAMT.len()).any(|window| window == VAMT);
                 if is_vamt { Self::Vamt } else { Self::Document }
             }
+            Some(b'#' | b'd' | b'D' | b'v' | b'V') if begins_ldif(first) => Self::Ldif,
             _ => Self::Capture,
         }
     }
@@ -57,8 +62,22 @@ impl InputKind {
             Self::Har => "HAR",
             Self::Document => "document",
             Self::Vamt => "VAMT",
+            Self::Ldif => "LDIF",
+            Self::Ring => "rings",
         }
     }
+}
+
+/// True where the first line that is no comment is that of LDIF's version or of an entry's name (RFC 2849).
+fn begins_ldif(first: &[u8]) -> bool {
+    let lines = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).split(|&byte| byte == b'\n');
+    let mut lines = lines.map(<[u8]>::trim_ascii_end);
+    // What is folded belongs to the comment in front of it.
+    let line = lines.find(|line| !matches!(line.first(), None | Some(b'#' | b' ')));
+    line.is_some_and(|line| {
+        let begins = |name: &[u8]| line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name);
+        begins(b"dn:") || begins(b"version:")
+    })
 }
 
 const LOOKED_AT: u64 = 4096;
@@ -74,7 +93,7 @@ mod tests {
     fn an_input_is_known_by_its_first_bytes() {
         let utf16 =
             |text: &str| [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-        let cases: [(Vec<u8>, InputKind); 9] = [
+        let cases: [(Vec<u8>, InputKind); 14] = [
             (b"\n\r\r\n<\0\0\0\x4d\x3c\x2b\x1a".to_vec(), InputKind::Capture),
             (b"\xd4\xc3\xb2\xa1\x02\0\x04\0".to_vec(), InputKind::Capture),
             (b"".to_vec(), InputKind::Capture),
@@ -84,6 +103,11 @@ mod tests {
             (utf16("<?xml version='1.0'?>"), InputKind::Document),
             (b"<?xml version=\"1.0\"?><SoftwareLicensingData".to_vec(), InputKind::Vamt),
             (utf16(" <a:SoftwareLicensingData>"), InputKind::Vamt),
+            (b"dn: CN=a,DC=b\n".to_vec(), InputKind::Ldif),
+            (b"\xef\xbb\xbf# a comment\r\n of two lines\r\n\r\nversion: 1\r\n".to_vec(), InputKind::Ldif),
+            (b"DN:: Q049YQ==\n".to_vec(), InputKind::Ldif),
+            (b"# dn: no entry\n".to_vec(), InputKind::Capture),
+            (b"do not".to_vec(), InputKind::Capture),
         ];
         for (first, kind) in cases {
             assert_eq!(InputKind::of(&first), kind, "{first:?}");

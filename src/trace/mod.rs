@@ -15,6 +15,7 @@ mod record;
 mod rpc_connection;
 mod run;
 mod threads;
+mod tls;
 mod tracer;
 mod web;
 

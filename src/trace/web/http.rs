@@ -7,6 +7,7 @@ use crate::trace::mak::{
     Body, Carrier, MakAnswer, MakExchange, MakRequest, Place, RequestHead, Service, soap_action,
 };
 use crate::trace::rpc_connection::how_it_ended;
+use crate::trace::tls::Inside;
 use crate::trace::tracer::Tracer;
 use crate::trace::{Notice, NoticeKind, Observer};
 
@@ -63,6 +64,16 @@ pub(super) struct Raw<'a> {
     pub(super) offset: u64,
     pub(super) stamp: Stamp,
     pub(super) bytes: &'a [u8],
+}
+
+impl<O: Observer> Inside<O> for Http {
+    fn push(&mut self, to: (&mut Tracer<O>, &FlowInfo), direction: Direction, piece: (u64, &[u8], Stamp)) {
+        Self::push(self, to, direction, piece, &mut |_| {});
+    }
+
+    fn gap(&mut self, to: (&mut Tracer<O>, &FlowInfo), direction: Direction, end: u64, _: Stamp) {
+        Self::gap(self, to, direction, end, &mut |_| {});
+    }
 }
 
 impl Http {

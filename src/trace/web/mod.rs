@@ -1,13 +1,12 @@
 //! Connections that are read as HTTP, or as TLS with HTTP in it.
 
 mod http;
-mod tls;
 
 use crate::capture::{Chunk, Direction, End, FlowInfo, Gap};
 
 use http::{Http, Raw};
-use tls::Tls;
 
+use super::tls::Tls;
 use super::tracer::Tracer;
 use super::{ConnectionRecord, Observer, WebRecord};
 
@@ -17,6 +16,8 @@ const DIRECTIONS: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 pub(super) struct WebConnection {
     http: Option<Http>,
     tls: Option<Tls>,
+    /// What is in the TLS.
+    inside: Http,
     has_gaps: bool,
 }
 
@@ -28,7 +29,7 @@ impl WebConnection {
         }
         let is_whole = flow.syn.is_some() || flow.syn_ack.is_some();
         if direction == Direction::ToServer && crate::tls::looks_like_client_hello(bytes) != Some(false) {
-            return Some(Self { http: None, tls: Some(Tls::new()), has_gaps: false });
+            return Some(Self::new(None, Some(Tls::new())));
         }
         let begins = |start: &[u8]| {
             let length = start.len().min(bytes.len());
@@ -38,26 +39,35 @@ impl WebConnection {
             Direction::ToServer => STARTS.iter().any(|start| begins(start)),
             Direction::ToClient => begins(b"HTTP/1."),
         };
-        is_http.then(|| Self { http: Some(Http::new(is_whole, false)), tls: None, has_gaps: false })
+        is_http.then(|| Self::new(Some(Http::new(is_whole, false)), None))
+    }
+
+    fn new(http: Option<Http>, tls: Option<Tls>) -> Self {
+        Self { http, tls, inside: Http::new(true, true), has_gaps: false }
     }
 
     /// Bytes that wait for more, and the connection itself, which is large.
     pub(super) fn held(&self) -> usize {
-        size_of::<Self>() + self.http.as_ref().map_or(0, Http::held) + self.tls.as_ref().map_or(0, Tls::held)
+        let plain = self.http.as_ref().map_or(0, Http::held);
+        size_of::<Self>() + plain + self.tls.as_ref().map_or(0, Tls::held) + self.inside.held()
     }
 
     /// True once something says that it has to do with volume activation.
     pub(super) fn is_of_interest(&self) -> bool {
-        let is_tls_of_interest = |tls: &Tls| tls.names_a_service() || tls.http().is_of_interest();
         self.http.as_ref().is_some_and(Http::is_of_interest)
-            || self.tls.as_ref().is_some_and(is_tls_of_interest)
+            || self.tls.as_ref().is_some_and(Tls::names_a_service)
+            || self.inside.is_of_interest()
     }
 
     /// True once it has shown that it has nothing to do with volume activation.
     pub(super) fn is_dismissed(&self) -> bool {
         let http = self.http.as_ref().is_none_or(Http::is_dismissed);
         match &self.tls {
-            Some(tls) => tls.is_dismissed() && !self.http.as_ref().is_some_and(Http::is_of_interest),
+            Some(tls) => {
+                let is_over = tls.is_given_up() || self.inside.is_dismissed();
+                let is_dismissed = tls.is_elsewhere() || (is_over && !tls.names_a_service());
+                is_dismissed && !self.http.as_ref().is_some_and(Http::is_of_interest)
+            }
             None => http,
         }
     }
@@ -74,7 +84,7 @@ impl WebConnection {
         if self.http.is_none()
             && let Some(tls) = &mut self.tls
         {
-            tls.push((tracer, flow), direction, piece);
+            tls.push((tracer, flow), direction, piece, &mut self.inside);
         }
     }
 
@@ -88,7 +98,7 @@ impl WebConnection {
         self.has_gaps = true;
         self.with_http(tracer, flow, |http, to, raw| http.gap(to, direction, gap.to, raw));
         if let Some(tls) = &mut self.tls {
-            tls.gap((tracer, flow), direction, gap.to, gap.stamp);
+            tls.gap((tracer, flow), direction, gap.to, gap.stamp, &mut self.inside);
         }
     }
 
@@ -98,7 +108,8 @@ impl WebConnection {
             http.give_up(tracer, flow);
         }
         if let Some(tls) = &mut self.tls {
-            tls.give_up(tracer, flow);
+            self.inside.give_up(tracer, flow);
+            tls.give_up();
         }
     }
 
@@ -113,12 +124,13 @@ impl WebConnection {
             http.finish(tracer, flow);
         }
         if let Some(tls) = &mut self.tls {
-            tls.finish(tracer, flow);
+            tls.finish((tracer, flow), &mut self.inside);
+            self.inside.finish(tracer, flow);
         }
         if !self.is_of_interest() {
             return None;
         }
-        let layers = [self.http.as_ref(), self.tls.as_ref().map(Tls::http)];
+        let layers = [self.http.as_ref(), self.tls.as_ref().map(|_| &self.inside)];
         let layers = || layers.into_iter().flatten();
         let sum = |of: fn(&Http) -> [u64; 2]| {
             layers().map(of).fold([0; 2], |[a, b], [client, server]| [a + client, b + server])
@@ -143,13 +155,14 @@ impl WebConnection {
         flow: &FlowInfo,
         act: impl FnOnce(&mut Http, (&mut Tracer<O>, &FlowInfo), &mut dyn FnMut(Raw<'_>)),
     ) {
-        let Self { http: Some(http), tls, .. } = self else { return };
+        let Self { http: Some(http), tls, inside, .. } = self else { return };
         let mut tunnelled: Vec<(Direction, u64, crate::capture::Stamp, Vec<u8>)> = Vec::new();
         act(http, (&mut *tracer, flow), &mut |Raw { direction, offset, stamp, bytes }| {
             tunnelled.push((direction, offset, stamp, bytes.to_vec()));
         });
         for (direction, offset, stamp, bytes) in tunnelled {
-            tls.get_or_insert_with(Tls::in_tunnel).push((tracer, flow), direction, (offset, &bytes, stamp));
+            let tls = tls.get_or_insert_with(Tls::in_tunnel);
+            tls.push((tracer, flow), direction, (offset, &bytes, stamp), inside);
         }
     }
 }

@@ -3,15 +3,13 @@ use std::sync::Arc;
 use crate::capture::{Direction, FlowInfo, Stamp};
 use crate::mak;
 use crate::tls::{Event, GapReason, Info, Seal, Session, Side};
-use crate::trace::tracer::Tracer;
-use crate::trace::{Notice, NoticeKind, Observer, TlsRecord};
 
-use super::http::Http;
+use super::tracer::Tracer;
+use super::{Notice, NoticeKind, Observer, TlsRecord};
 
-/// TLS between a client and a server, and the HTTP in it.
+/// TLS between a client and a server. What is in it goes to an [`Inside`].
 pub(super) struct Tls {
     session: Session<Stamp>,
-    http: Http,
     /// Offsets in the connection's streams at which it begins: in a tunnel, behind the messages to and of the proxy.
     begins: [Option<u64>; 2],
     is_opened: bool,
@@ -20,6 +18,15 @@ pub(super) struct Tls {
     given_up: Option<Info>,
     /// True once the hello names another host than a service's, and no secret of the connection is known.
     is_elsewhere: bool,
+}
+
+/// What is spoken inside TLS.
+pub(super) trait Inside<O: Observer> {
+    /// Takes the next bytes of a direction.
+    fn push(&mut self, to: (&mut Tracer<O>, &FlowInfo), direction: Direction, piece: (u64, &[u8], Stamp));
+
+    /// Bytes up to this offset of a direction will not come.
+    fn gap(&mut self, to: (&mut Tracer<O>, &FlowInfo), direction: Direction, end: u64, stamp: Stamp);
 }
 
 impl Tls {
@@ -35,7 +42,6 @@ impl Tls {
     fn beginning_at(begins: [Option<u64>; 2]) -> Self {
         Self {
             session: Session::default(),
-            http: Http::new(true, true),
             begins,
             is_opened: false,
             seal: None,
@@ -45,16 +51,22 @@ impl Tls {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.session.held() + self.http.held()
+        self.session.held()
     }
 
-    pub(super) fn http(&self) -> &Http {
-        &self.http
+    /// True once its hello has named another host than a service's, and no secret of it is known.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
     }
 
-    pub(super) fn is_dismissed(&self) -> bool {
-        let is_over = self.given_up.is_some() || self.http.is_dismissed();
-        self.is_elsewhere || (is_over && !self.names_a_service())
+    /// True once it was given up to keep within the bounds.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.is_some()
+    }
+
+    /// True once something of it was opened.
+    pub(super) fn is_opened(&self) -> bool {
+        self.is_opened
     }
 
     /// True where the hello names a host of a service.
@@ -72,13 +84,14 @@ impl Tls {
         to: (&mut Tracer<O>, &FlowInfo),
         direction: Direction,
         (offset, bytes, stamp): (u64, &[u8], Stamp),
+        inside: &mut impl Inside<O>,
     ) {
         if self.given_up.is_some() {
             return;
         }
         let key_log = Arc::clone(&to.0.key_log);
         let begin = *self.begins[direction as usize].get_or_insert(offset);
-        self.with(to, begin, |session, emit| {
+        self.with(to, begin, inside, |session, emit| {
             session.push(
                 side(direction),
                 offset.saturating_sub(begin),
@@ -99,19 +112,19 @@ impl Tls {
         direction: Direction,
         end: u64,
         stamp: Stamp,
+        inside: &mut impl Inside<O>,
     ) {
         if self.given_up.is_some() {
             return;
         }
         let begin = *self.begins[direction as usize].get_or_insert(end);
-        self.with(to, begin, |session, emit| {
+        self.with(to, begin, inside, |session, emit| {
             session.gap(side(direction), end.saturating_sub(begin), stamp, &mut |event| emit(event));
         });
     }
 
     /// Lets go of all that is held: nothing more can be opened then.
-    pub(super) fn give_up<O: Observer>(&mut self, tracer: &mut Tracer<O>, flow: &FlowInfo) {
-        self.http.give_up(tracer, flow);
+    pub(super) fn give_up(&mut self) {
         self.given_up = Some(self.info().clone());
         self.session = Session::default();
     }
@@ -120,9 +133,12 @@ impl Tls {
         self.given_up.as_ref().unwrap_or(self.session.info())
     }
 
-    pub(super) fn finish<O: Observer>(&mut self, tracer: &mut Tracer<O>, flow: &FlowInfo) {
-        self.with((&mut *tracer, flow), 0, |session, emit| session.finish(&mut |event| emit(event)));
-        self.http.finish(tracer, flow);
+    pub(super) fn finish<O: Observer>(
+        &mut self,
+        to: (&mut Tracer<O>, &FlowInfo),
+        inside: &mut impl Inside<O>,
+    ) {
+        self.with(to, 0, inside, |session, emit| session.finish(&mut |event| emit(event)));
     }
 
     /// Does something with the session, and takes what it finds; `begin` is where its offsets begin.
@@ -130,15 +146,16 @@ impl Tls {
         &mut self,
         (tracer, flow): (&mut Tracer<O>, &FlowInfo),
         begin: u64,
+        inside: &mut impl Inside<O>,
         act: impl FnOnce(&mut Session<Stamp>, &mut dyn FnMut(Event<'_, Stamp>)),
     ) {
         let is_told = self.names_a_service() || self.is_opened;
-        let Self { session, http, is_opened, seal, .. } = self;
+        let Self { session, is_opened, seal, .. } = self;
         let mut complaints = Vec::new();
         act(session, &mut |event| match event {
             Event::Data { from, offset, bytes, last, .. } => {
                 *is_opened = true;
-                http.push((&mut *tracer, flow), direction(from), (offset, bytes, last), &mut |_| {});
+                inside.push((&mut *tracer, flow), direction(from), (offset, bytes, last));
             }
             Event::Gap { from, to, reason, stamp, .. } => {
                 // A gap of the stream is told already.
@@ -146,7 +163,7 @@ impl Tls {
                     let message = format!("TLS: application data is missing: {}", why_missing(reason));
                     complaints.push((direction(from), 0, stamp, message));
                 }
-                http.gap((&mut *tracer, flow), direction(from), to, &mut |_| {});
+                inside.gap((&mut *tracer, flow), direction(from), to, stamp);
             }
             Event::Malformed { from, offset, error, stamp } => {
                 complaints.push((direction(from), offset, stamp, error.to_string()));
