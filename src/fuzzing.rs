@@ -692,7 +692,7 @@ pub fn layers(data: &[u8]) {
         frame += 1;
         let captured = &data[..data.len() - data.len() * usize::from(head[2] & 7) / 16];
         let original_length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let packet = Packet { frame, time: Some(0), link, data: captured, original_length };
+        let packet = Packet { frame, time: Some(0), interface: 0, link, data: captured, original_length };
         let found = layers.transport(&packet).map(|transport| {
             let (payload, length) = match transport {
                 Transport::Tcp(segment) => (segment.payload, segment.payload_length),

@@ -17,7 +17,7 @@ fn exchanges() -> Vec<Exchange> {
 
 fn of<'a>(exchanges: impl IntoIterator<Item = &'a Exchange>) -> Stats {
     let mut stats = Stats::default();
-    exchanges.into_iter().for_each(|exchange| stats.exchange(exchange));
+    exchanges.into_iter().for_each(|exchange| stats.count(exchange));
     stats
 }
 

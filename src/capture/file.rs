@@ -79,6 +79,7 @@ enum Container {
 #[derive(Clone, Copy)]
 struct Current {
     time: Option<i64>,
+    interface: u32,
     link: LinkType,
     /// Where its bytes begin, counted back from the window.
     back: usize,
@@ -140,8 +141,14 @@ impl<R: Read> CaptureReader<R> {
                 return Err(CaptureError::NotACapture { magic: head[..head.len().min(8)].to_vec() });
             }
         };
-        let current =
-            Current { time: None, link: LinkType(u16::MAX), back: 0, captured: 0, original_length: 0 };
+        let current = Current {
+            time: None,
+            interface: 0,
+            link: LinkType(u16::MAX),
+            back: 0,
+            captured: 0,
+            original_length: 0,
+        };
         Ok(Self {
             window,
             container,
@@ -226,6 +233,7 @@ impl<R: Read> CaptureReader<R> {
         let captured = record.captured as usize;
         self.current = Current {
             time: Some(pcap.time(record)),
+            interface: 0,
             link: pcap.link,
             back: captured,
             captured,
@@ -325,6 +333,7 @@ impl<R: Read> CaptureReader<R> {
                         self.frame += 1;
                         self.current = Current {
                             time,
+                            interface: head.interface,
                             link,
                             back: length - 28,
                             captured,
@@ -438,8 +447,14 @@ impl<R: Read> CaptureReader<R> {
                 let captured = (original.min(snap) as usize).min(size - 16);
                 let link = interface.map_or(LinkType(u16::MAX), |interface| interface.link);
                 self.frame += 1;
-                self.current =
-                    Current { time: None, link, back: size - 12, captured, original_length: original };
+                self.current = Current {
+                    time: None,
+                    interface: 0,
+                    link,
+                    back: size - 12,
+                    captured,
+                    original_length: original,
+                };
                 self.window.take(size);
                 return Ok(Step::Packet);
             }
@@ -502,7 +517,14 @@ impl<R: Read> CaptureReader<R> {
         let link = interface.map_or(LinkType(u16::MAX), |interface| interface.link);
         section.last = time;
         self.frame = frame;
-        self.current = Current { time, link, back: size - 28, captured, original_length: head.original };
+        self.current = Current {
+            time,
+            interface: head.interface,
+            link,
+            back: size - 28,
+            captured,
+            original_length: head.original,
+        };
         self.window.take(size);
         Ok(Step::Packet)
     }
@@ -674,8 +696,15 @@ impl<R: Read> Packets for CaptureReader<R> {
 
     #[inline]
     fn packet(&self) -> Packet<'_> {
-        let Current { time, link, back, captured, original_length } = self.current;
-        Packet { frame: self.frame, time, link, data: self.window.taken(back, captured), original_length }
+        let Current { time, interface, link, back, captured, original_length } = self.current;
+        Packet {
+            frame: self.frame,
+            time,
+            interface,
+            link,
+            data: self.window.taken(back, captured),
+            original_length,
+        }
     }
 
     fn offset(&self) -> u64 {

@@ -106,6 +106,13 @@ impl LinkType {
         })
     }
 
+    /// True for the types that are up to their user, 147 to 162.
+    #[inline]
+    #[must_use]
+    pub fn is_user(self) -> bool {
+        matches!(self.0, 147..=162)
+    }
+
     /// True where [`super::Layers`] takes its headers off.
     #[must_use]
     pub fn is_supported(self) -> bool {

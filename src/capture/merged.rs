@@ -247,10 +247,21 @@ impl Packets for Merged {
     }
 
     fn packet(&self) -> Packet<'_> {
-        let reader = self.current.and_then(|index| self.files[index].reader.as_ref());
+        let reader = self.current.and_then(|index| Some((index, self.files[index].reader.as_ref()?)));
         match reader {
-            Some(reader) => Packet { frame: self.frame, ..reader.packet() },
-            None => Packet { frame: 0, time: None, link: LinkType(u16::MAX), data: &[], original_length: 0 },
+            Some((index, reader)) => {
+                let packet = reader.packet();
+                let file = u32::try_from(index).unwrap_or(u32::MAX);
+                Packet { frame: self.frame, interface: file << 16 | packet.interface & 0xffff, ..packet }
+            }
+            None => Packet {
+                frame: 0,
+                time: None,
+                interface: 0,
+                link: LinkType(u16::MAX),
+                data: &[],
+                original_length: 0,
+            },
         }
     }
 

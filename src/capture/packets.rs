@@ -7,7 +7,10 @@ pub struct Packet<'a> {
     pub frame: u64,
     /// Nanoseconds since 1970-01-01T00:00:00Z; `None` in blocks that carry no time.
     pub time: Option<i64>,
-    /// The link layer of the interface it was captured on.
+    /// The interface it was captured on: its number in its section, 0 in a pcap file; of a merged reading, with the number
+    /// of the file in the upper half.
+    pub interface: u32,
+    /// The link layer of that interface.
     pub link: LinkType,
     /// The bytes that were captured.
     pub data: &'a [u8],

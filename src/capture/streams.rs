@@ -173,6 +173,11 @@ impl<H: Handler> Flows<H> {
 }
 
 impl<H: Handler> Flows<H> {
+    /// True where the slot has a connection of these.
+    pub(crate) fn has(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(Option::is_some)
+    }
+
     /// Takes a segment; the number of the connection where its next ones are not wanted.
     pub(crate) fn segment_or_unwanted(
         &mut self,

@@ -94,7 +94,7 @@ impl<P: Packets> Packets for Within<P> {
         if self.is_inside {
             return self.packets.packet();
         }
-        Packet { frame: 0, time: None, link: LinkType(u16::MAX), data: &[], original_length: 0 }
+        Packet { frame: 0, time: None, interface: 0, link: LinkType(u16::MAX), data: &[], original_length: 0 }
     }
 
     fn offset(&self) -> u64 {

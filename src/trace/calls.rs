@@ -325,6 +325,7 @@ impl Calls {
             request: Some(request),
             answer,
             checks,
+            found: None,
         });
     }
 
@@ -353,6 +354,7 @@ impl Calls {
             request: None,
             answer: Some(answer),
             checks,
+            found: None,
         });
     }
 

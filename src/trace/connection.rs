@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
 use crate::capture::{End, FlowInfo};
 use crate::rpc::Context;
 use crate::tls;
+
+use super::{DirectoryRecord, Found};
 
 /// A TCP connection to a KMS port, or one that carries DCE/RPC, once it has ended.
 #[derive(Clone, Debug)]
@@ -31,6 +35,10 @@ pub struct ConnectionRecord {
     pub other_calls: u64,
     /// What is known of a connection that is read as HTTP or TLS, and not as DCE/RPC.
     pub web: Option<Box<WebRecord>>,
+    /// What is known of a connection that is read as LDAP.
+    pub directory: Option<Box<DirectoryRecord>>,
+    /// How the client came to the server's address.
+    pub found: Option<Arc<Found>>,
 }
 
 /// What is known of a connection that is read as HTTP or TLS.
@@ -76,7 +84,7 @@ pub enum Stage {
     OtherInterface,
     /// HTTP was spoken, with a service of activation or by way of it; activation was not requested.
     OtherHttp,
-    /// TLS that was not opened.
+    /// TLS that was not opened, or LDAP that SASL has sealed.
     Sealed,
     /// Volume activation was called.
     Called,
@@ -99,6 +107,8 @@ impl ConnectionRecord {
             exchanges: 0,
             other_calls: 0,
             web: None,
+            directory: None,
+            found: None,
         }
     }
 
@@ -114,6 +124,8 @@ impl ConnectionRecord {
                 Some(tls) if !tls.is_opened => Stage::Sealed,
                 _ => Stage::OtherHttp,
             }
+        } else if self.directory.is_some() {
+            Stage::Sealed
         } else if self.other_calls > 0 {
             Stage::OtherInterface
         } else if self.bind_nak.is_some() {

@@ -2,12 +2,13 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use crate::capture::Stamp;
+use crate::directory::{ActivationObject, ldif};
 use crate::http::{Content as Decoded, Headers, har};
 use crate::mak::{self, Content, Message, vamt};
 use crate::wire::Error;
 
 use super::mak::{Body, Carrier, MakAnswer, MakExchange, MakRequest, Place, RequestHead, soap_action};
-use super::{Notice, NoticeKind, Observer, Summary};
+use super::{Notice, NoticeKind, ObjectRecord, Observer, Summary};
 
 /// Reads a HAR file to its end and tells the observer of the exchanges with MAK's services in it.
 pub fn trace_har(reader: impl Read, observer: &mut impl Observer) -> Summary {
@@ -103,6 +104,35 @@ pub fn trace_vamt(reader: impl Read, observer: &mut impl Observer) -> Summary {
             got: error.got(),
             ..Notice::new(NoticeKind::MalformedDocument, error.to_string())
         });
+    }
+    observer.summary(&summary);
+    summary
+}
+
+/// Reads an export of a directory in LDIF and tells the observer of the activation objects in it.
+pub fn trace_ldif(reader: impl Read, observer: &mut impl Observer) -> Summary {
+    let mut summary = Summary::default();
+    let read = ldif::read(reader, |entry| {
+        if let Some(object) = ActivationObject::of(&entry.entry) {
+            summary.objects += 1;
+            let ldif::Entry { line, offset, is_cut, .. } = entry;
+            observer.object(&ObjectRecord { line, offset, is_cut, object });
+        }
+    });
+    summary.entries = read.entries;
+    let told = read.problems.len() as u64;
+    let notices = read.problems.into_iter().map(|ldif::Problem { line, error }| Notice {
+        file_offset: Some(error.offset as u64),
+        needed: error.needed(),
+        got: error.got(),
+        ..Notice::new(NoticeKind::MalformedLdap, format!("line {line}: {error}"))
+    });
+    let more = read.problem_count.saturating_sub(told);
+    let message = format!("LDIF: {more} more lines are not what they should be");
+    let more = (more > 0).then(|| Notice::new(NoticeKind::MalformedLdap, message));
+    for notice in notices.chain(more) {
+        summary.notices += 1;
+        observer.notice(&notice);
     }
     observer.summary(&summary);
     summary

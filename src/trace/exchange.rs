@@ -1,7 +1,11 @@
+use std::sync::Arc;
+
 use crate::capture::{Endpoint, Stamp};
 use crate::kms::{Check, Ndr, RequestChecks, RequestMessage, ResponseChecks, ResponseMessage};
 use crate::rpc::SyntaxId;
 use crate::wire::{Error, Guid};
+
+use super::Found;
 
 /// A call of `RequestActivation`: its request, its answer, or the one that was seen of them.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub struct Exchange {
     pub answer: Option<Answer>,
     /// Every verification of the response, where there is one that could be opened.
     pub checks: Option<ResponseChecks>,
+    /// How the client came to the host's address.
+    pub found: Option<Arc<Found>>,
 }
 
 /// The packets that brought something in several pieces.

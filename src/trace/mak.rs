@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::capture::{Endpoint, Stamp};
 use crate::http;
@@ -7,6 +8,8 @@ use crate::mak::{
     RequestDocument, ResponseDocument, TokenService,
 };
 use crate::wire::Error;
+
+use super::Found;
 
 /// A request to one of MAK's services and its answer, or the one that was seen of them.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct MakExchange {
     pub digest: Option<DigestCheck>,
     /// Every verification by its name, in a fixed order. Those of several items are as good as the worst of them.
     pub checks: [(&'static str, Check); MAK_CHECKS.len()],
+    /// How the client came to the service's address.
+    pub found: Option<Arc<Found>>,
 }
 
 /// What an exchange came in.
@@ -257,7 +262,7 @@ impl MakExchange {
         let service = Service::of(request.as_ref(), answer.as_ref());
         let checks = MAK_CHECKS.map(|name| (name, Check::NotApplicable));
         let (request, answer) = (request.map(Box::new), answer.map(Box::new));
-        let mut exchange = Self { carrier, service, request, answer, digest: None, checks };
+        let mut exchange = Self { carrier, service, request, answer, digest: None, checks, found: None };
         exchange.digest = match exchange.asks() {
             Some(Content::BatchRequest(request)) => Some(request.digest_check()),
             _ => None,

@@ -5,6 +5,8 @@
 
 mod calls;
 mod connection;
+mod directory;
+mod dns;
 mod documents;
 mod exchange;
 pub mod filter;
@@ -17,10 +19,15 @@ mod run;
 mod threads;
 mod tls;
 mod tracer;
+mod vmbus;
 mod web;
 
 pub use connection::{ConnectionRecord, Stage, TlsRecord, WebRecord};
-pub use documents::{trace_body, trace_har, trace_vamt};
+pub use directory::{
+    BindStep, DirectoryExchange, DirectoryOutcome, DirectoryRecord, MAX_BINDS, ObjectRecord,
+};
+pub use dns::{Found, Lookup, Search};
+pub use documents::{trace_body, trace_har, trace_ldif, trace_vamt};
 pub use exchange::{
     Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, Outcome, RequestRecord, RequestStubFields,
     ResponseRecord, ResponseStubFields, Span,
@@ -29,7 +36,8 @@ pub use filter::{Filter, FilterError};
 pub use input::{Input, InputKind, look_at};
 pub use mak::{Body, Carrier, MakAnswer, MakExchange, MakOutcome, MakRequest, Place, RequestHead, Service};
 pub use notice::{Notice, NoticeKind};
-pub use record::{Ending, Record};
+pub use record::{Ending, PROTOCOLS, Record};
 pub use run::{FileFormat, FileRecord, Options, Summary, trace, trace_packets};
 pub use threads::{Scribe, Traced, trace_pages};
 pub use tracer::{Observer, PduContent, PduRecord};
+pub use vmbus::{Bus, ChannelRecord, ControlRecord, GuestExchange, RingOptions, trace_ring};

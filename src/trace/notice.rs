@@ -66,6 +66,12 @@ pub enum NoticeKind {
     MalformedDocument,
     /// A line of a key log is none.
     MalformedKeyLog,
+    /// A message of DNS is not what its header says.
+    MalformedDns,
+    /// A message of LDAP, or a line of LDIF, is not what it should be.
+    MalformedLdap,
+    /// Something of VMBus is not what it should be.
+    MalformedVmbus,
     /// A bound of this program was reached.
     BoundReached,
 }
@@ -94,6 +100,9 @@ impl NoticeKind {
             Self::MalformedHar => "malformed-har",
             Self::MalformedDocument => "malformed-document",
             Self::MalformedKeyLog => "malformed-key-log",
+            Self::MalformedDns => "malformed-dns",
+            Self::MalformedLdap => "malformed-ldap",
+            Self::MalformedVmbus => "malformed-vmbus",
             Self::BoundReached => "bound-reached",
         }
     }

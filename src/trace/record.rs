@@ -1,6 +1,13 @@
-use crate::capture::{Endpoint, Stamp};
+use smallvec::SmallVec;
 
-use super::{Carrier, Exchange, MakExchange, MakOutcome, Outcome};
+use crate::capture::{Endpoint, Stamp};
+use crate::discovery;
+use crate::vmbus::Protocol;
+
+use super::{
+    Carrier, DirectoryExchange, DirectoryOutcome, Exchange, GuestExchange, Lookup, MakExchange, MakOutcome,
+    Outcome,
+};
 
 /// A record of what was asked and answered, whatever was spoken.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +16,12 @@ pub enum Record<'a> {
     Kms(&'a Exchange),
     /// An exchange with one of MAK's services.
     Mak(&'a MakExchange),
+    /// A question of DNS.
+    Lookup(&'a Lookup),
+    /// A search in a directory.
+    Directory(&'a DirectoryExchange),
+    /// An exchange in a pipe of VMBus.
+    Guest(&'a GuestExchange),
 }
 
 /// How what was asked ended, in the few ways that all protocols have.
@@ -29,13 +42,57 @@ pub enum Ending {
 }
 
 impl Record<'_> {
-    /// What was spoken, as a filter names it: `kms`, `mak`.
+    /// What was spoken, as a filter names it: one of [`PROTOCOLS`].
     #[must_use]
     pub fn protocol(self) -> &'static str {
         match self {
-            Self::Kms(_) => "kms",
-            Self::Mak(_) => "mak",
+            Self::Kms(_) => PROTOCOLS[0],
+            Self::Mak(_) => PROTOCOLS[1],
+            Self::Lookup(_) => PROTOCOLS[2],
+            Self::Directory(_) => PROTOCOLS[3],
+            Self::Guest(guest) => match guest.exchange.protocol {
+                Protocol::Avma => PROTOCOLS[4],
+                Protocol::Kvp => PROTOCOLS[5],
+                Protocol::SynthRdp => PROTOCOLS[6],
+                Protocol::Other => PROTOCOLS[7],
+            },
         }
+    }
+
+    /// How it ended, by the name that its own protocol has for that.
+    #[must_use]
+    pub fn outcome_name(self) -> &'static str {
+        match self {
+            Self::Kms(exchange) => exchange.outcome().name(),
+            Self::Mak(exchange) => exchange.outcome().name(),
+            Self::Lookup(lookup) => lookup.outcome.name(),
+            Self::Directory(exchange) => exchange.outcome().name(),
+            Self::Guest(guest) => guest.outcome_name(),
+        }
+    }
+
+    /// Number of its connection in its file.
+    #[must_use]
+    pub fn stream(self) -> Option<u64> {
+        match self {
+            Self::Kms(exchange) => Some(exchange.stream),
+            Self::Mak(exchange) => match exchange.carrier {
+                Carrier::Stream { stream, .. } => Some(stream),
+                Carrier::Har { .. } | Carrier::Body => None,
+            },
+            Self::Directory(exchange) => Some(exchange.stream),
+            Self::Lookup(_) | Self::Guest(_) => None,
+        }
+    }
+
+    /// The first and the last of its packets; `None` where it came in none.
+    #[must_use]
+    pub fn frames(self) -> Option<(u64, u64)> {
+        if matches!(self, Self::Mak(exchange) if !matches!(exchange.carrier, Carrier::Stream { .. })) {
+            return None;
+        }
+        let frames = || self.stamps().map(|stamp| stamp.frame).filter(|&frame| frame > 0);
+        frames().min().zip(frames().max())
     }
 
     /// How it ended; `None` for what nobody can say it of.
@@ -58,16 +115,46 @@ impl Record<'_> {
                 MakOutcome::Unreadable => Ending::Unreadable,
                 MakOutcome::Unanswered => Ending::Unanswered,
             },
+            Self::Lookup(lookup) => match lookup.outcome {
+                discovery::Outcome::Answered
+                | discovery::Outcome::Truncated
+                | discovery::Outcome::Updated
+                | discovery::Outcome::Announced => Ending::Answered,
+                discovery::Outcome::NoData
+                | discovery::Outcome::NameError
+                | discovery::Outcome::ServerFailure
+                | discovery::Outcome::Refused
+                | discovery::Outcome::Referral
+                | discovery::Outcome::OtherError(_) => Ending::Refused,
+                discovery::Outcome::Unreadable => Ending::Unreadable,
+                discovery::Outcome::Unanswered => Ending::Unanswered,
+            },
+            Self::Directory(exchange) => match exchange.outcome() {
+                DirectoryOutcome::Answered => Ending::Answered,
+                DirectoryOutcome::Empty
+                | DirectoryOutcome::NoSuchObject
+                | DirectoryOutcome::Referral
+                | DirectoryOutcome::Refused(_) => Ending::Refused,
+                DirectoryOutcome::Abandoned | DirectoryOutcome::Unanswered => Ending::Unanswered,
+            },
+            Self::Guest(guest) if guest.exchange.response.is_none() => Ending::Unanswered,
+            Self::Guest(_) => Ending::Answered,
         })
     }
 
     /// The packets that brought it, what asked first.
     pub fn stamps(self) -> impl Iterator<Item = Stamp> {
-        let (kms, mak) = match self {
-            Self::Kms(exchange) => (Some(exchange.stamps()), None),
-            Self::Mak(exchange) => (None, Some(exchange.stamps())),
+        let stamps: SmallVec<[Stamp; 4]> = match self {
+            Self::Kms(exchange) => exchange.stamps().collect(),
+            Self::Mak(exchange) => exchange.stamps().collect(),
+            Self::Lookup(lookup) => {
+                let asked = lookup.queries.iter().flat_map(|queries| [queries.first, queries.last]);
+                asked.chain(lookup.answer.as_ref().map(|answer| answer.stamp)).collect()
+            }
+            Self::Directory(exchange) => exchange.stamps().collect(),
+            Self::Guest(guest) => guest.stamps().collect(),
         };
-        kms.into_iter().flatten().chain(mak.into_iter().flatten())
+        stamps.into_iter()
     }
 
     /// Nanoseconds from the last packet that asked to the first that answered.
@@ -76,6 +163,12 @@ impl Record<'_> {
         match self {
             Self::Kms(exchange) => exchange.service_time(),
             Self::Mak(exchange) => exchange.service_time(),
+            Self::Lookup(lookup) => {
+                let asked = lookup.queries.as_ref()?.last_time?;
+                lookup.answer.as_ref()?.time?.checked_sub(asked)
+            }
+            Self::Directory(exchange) => exchange.service_time(),
+            Self::Guest(guest) => guest.service_time(),
         }
     }
 
@@ -88,6 +181,13 @@ impl Record<'_> {
                 Carrier::Stream { client, server, .. } => Some((client, server)),
                 Carrier::Har { .. } | Carrier::Body => None,
             },
+            Self::Lookup(lookup) => {
+                let asked = || lookup.queries.as_ref()?.servers.first().copied();
+                let server = lookup.answer.as_ref().map(|answer| answer.server).or_else(asked)?;
+                Some((lookup.client, server))
+            }
+            Self::Directory(exchange) => Some((exchange.client, exchange.server)),
+            Self::Guest(_) => None,
         }
     }
 
@@ -97,7 +197,29 @@ impl Record<'_> {
         match self {
             Self::Kms(exchange) => exchange.has_failed_check(),
             Self::Mak(exchange) => exchange.has_failed_check(),
+            Self::Lookup(_) | Self::Directory(_) | Self::Guest(_) => false,
         }
+    }
+}
+
+/// What can be spoken.
+pub const PROTOCOLS: [&str; 8] = ["kms", "mak", "dns", "directory", "avma", "kvp", "synthrdp", "vmbus"];
+
+impl<'a> From<&'a Lookup> for Record<'a> {
+    fn from(lookup: &'a Lookup) -> Self {
+        Self::Lookup(lookup)
+    }
+}
+
+impl<'a> From<&'a DirectoryExchange> for Record<'a> {
+    fn from(exchange: &'a DirectoryExchange) -> Self {
+        Self::Directory(exchange)
+    }
+}
+
+impl<'a> From<&'a GuestExchange> for Record<'a> {
+    fn from(exchange: &'a GuestExchange) -> Self {
+        Self::Guest(exchange)
     }
 }
 

@@ -3,14 +3,20 @@ use std::io::Read;
 use std::sync::Arc;
 
 use crate::capture::{
-    BadChecksum, CaptureFormat, CaptureReader, Comment, FlowTable, Flows, FragmentConflict,
-    FragmentDifference, LayerOptions, Layers, LinkType, NotTcp, Packets, Stamp, Steps, Transport,
+    BadChecksum, CaptureFormat, CaptureReader, Comment, Direction, End, FlowTable, Flows, FragmentConflict,
+    FragmentDifference, LayerOptions, Layers, LinkType, NotTcp, Opened, Packets, Segment, Stamp, Steps,
+    Transport,
 };
 use crate::tls::KeyLog;
 use crate::wire::Hex;
 
+use super::dns::Dns;
 use super::tracer::Tracer;
-use super::{Ending, InputKind, Notice, NoticeKind, Observer, Record};
+use super::vmbus::Buses;
+use super::{
+    ChannelRecord, ControlRecord, Ending, Found, GuestExchange, InputKind, Lookup, Notice, NoticeKind,
+    Observer, Record, Search,
+};
 
 /// What is asked of [`trace`].
 #[derive(Clone, Debug)]
@@ -23,12 +29,15 @@ pub struct Options {
     pub checksums: bool,
     /// The secrets with which TLS is opened, beside those that a capture carries.
     pub key_log: Arc<KeyLog>,
+    /// The link type whose packets are records of VMBus, of those that are up to their user; without one, packets of all
+    /// these that begin as records do.
+    pub vmbus_link: Option<LinkType>,
 }
 
 impl Default for Options {
     /// Port 1688, checksums ignored.
     fn default() -> Self {
-        Self { ports: vec![1688], checksums: false, key_log: Arc::default() }
+        Self { ports: vec![1688], checksums: false, key_log: Arc::default(), vmbus_link: None }
     }
 }
 
@@ -98,10 +107,16 @@ pub struct Summary {
     pub other_connections: u64,
     /// Whole PDUs of the connections that are reported.
     pub pdus: u64,
-    /// Exchanges, with KMS hosts and with MAK's services.
+    /// What was asked, whoever was asked.
     pub exchanges: u64,
     /// Those of them with MAK's services.
     pub mak_exchanges: u64,
+    /// Those of them that are questions of DNS.
+    pub lookups: u64,
+    /// Those of them that are searches in a directory.
+    pub directory_exchanges: u64,
+    /// Those of them in a pipe of VMBus.
+    pub guest_exchanges: u64,
     /// Exchanges with a response that could be opened.
     pub answered: u64,
     /// Exchanges that were answered with an HRESULT only, or with an error of MAK's services.
@@ -126,6 +141,18 @@ pub struct Summary {
     pub entries: u64,
     /// Computers of a VAMT file.
     pub computers: u64,
+    /// Activation objects of an export in LDIF.
+    pub objects: u64,
+    /// Packets that are records of VMBus.
+    pub vmbus_packets: u64,
+    /// Messages of DNS.
+    pub dns_messages: u64,
+    /// Questions of DNS that have nothing to do with activation.
+    pub other_lookups: u64,
+    /// Channels of VMBus.
+    pub channels: u64,
+    /// Control messages of VMBus.
+    pub control_messages: u64,
     /// Complaints.
     pub notices: u64,
 }
@@ -152,6 +179,9 @@ impl Summary {
             pdus,
             exchanges,
             mak_exchanges,
+            lookups,
+            directory_exchanges,
+            guest_exchanges,
             answered,
             refused,
             faults,
@@ -164,6 +194,12 @@ impl Summary {
             comments,
             entries,
             computers,
+            objects,
+            vmbus_packets,
+            dns_messages,
+            other_lookups,
+            channels,
+            control_messages,
             notices,
         } = other;
         for (own, other) in [
@@ -184,6 +220,9 @@ impl Summary {
             (&mut self.pdus, pdus),
             (&mut self.exchanges, exchanges),
             (&mut self.mak_exchanges, mak_exchanges),
+            (&mut self.lookups, lookups),
+            (&mut self.directory_exchanges, directory_exchanges),
+            (&mut self.guest_exchanges, guest_exchanges),
             (&mut self.answered, answered),
             (&mut self.refused, refused),
             (&mut self.faults, faults),
@@ -196,6 +235,12 @@ impl Summary {
             (&mut self.comments, comments),
             (&mut self.entries, entries),
             (&mut self.computers, computers),
+            (&mut self.objects, objects),
+            (&mut self.vmbus_packets, vmbus_packets),
+            (&mut self.dns_messages, dns_messages),
+            (&mut self.other_lookups, other_lookups),
+            (&mut self.channels, channels),
+            (&mut self.control_messages, control_messages),
             (&mut self.notices, notices),
         ] {
             *own += other;
@@ -209,7 +254,13 @@ impl Summary {
     pub(super) fn count<'a>(&mut self, record: impl Into<Record<'a>>) {
         let record = record.into();
         self.exchanges += 1;
-        self.mak_exchanges += u64::from(matches!(record, Record::Mak(_)));
+        match record {
+            Record::Kms(_) => {}
+            Record::Mak(_) => self.mak_exchanges += 1,
+            Record::Lookup(_) => self.lookups += 1,
+            Record::Directory(_) => self.directory_exchanges += 1,
+            Record::Guest(_) => self.guest_exchanges += 1,
+        }
         let Some(ending) = record.ending() else { return };
         *match ending {
             Ending::Answered => &mut self.answered,
@@ -220,6 +271,17 @@ impl Summary {
             Ending::Unanswered => &mut self.unanswered,
         } += 1;
         self.failed_checks += u64::from(record.has_failed_check());
+    }
+
+    /// Counts what a remark is about; of complaints and comments, who takes them keeps the number.
+    pub(super) fn count_remark(&mut self, remark: &Remark) {
+        match remark {
+            Remark::Lookup(lookup) => self.count(&**lookup),
+            Remark::Guest(exchange) => self.count(&**exchange),
+            Remark::Channel(_) => self.channels += 1,
+            Remark::Control(_) => self.control_messages += 1,
+            Remark::Search(_) | Remark::Notice(_) | Remark::Comment(_) => {}
+        }
     }
 }
 
@@ -261,6 +323,9 @@ pub(super) trait Taker: Steps {
     /// Takes what is said beside the connections.
     fn remark(&mut self, remark: Remark);
 
+    /// Takes what is known of how a connection was found that is about to be opened.
+    fn found(&mut self, stream: u64, found: Arc<Found>);
+
     /// Takes a key log that the capture carries.
     fn secrets(&mut self, secrets: &[u8]);
 
@@ -268,10 +333,15 @@ pub(super) trait Taker: Steps {
     fn goes_on(&mut self) -> bool;
 }
 
-/// What is said where packets are read, and belongs to no connection.
+/// What is said where packets are read, and belongs to no connection that is followed elsewhere.
 pub(super) enum Remark {
     Notice(Notice),
     Comment(Comment),
+    Lookup(Box<Lookup>),
+    Search(Box<Search>),
+    Guest(Box<GuestExchange>),
+    Channel(Box<ChannelRecord>),
+    Control(Box<ControlRecord>),
 }
 
 impl Remark {
@@ -279,6 +349,11 @@ impl Remark {
         match self {
             Self::Notice(notice) => observer.notice(notice),
             Self::Comment(comment) => observer.comment(comment),
+            Self::Lookup(lookup) => observer.lookup(lookup),
+            Self::Search(search) => observer.search(search),
+            Self::Guest(exchange) => observer.guest(exchange),
+            Self::Channel(channel) => observer.channel(channel),
+            Self::Control(control) => observer.control(control),
         }
     }
 }
@@ -287,6 +362,10 @@ impl<O: Observer> Taker for Flows<Tracer<O>> {
     fn remark(&mut self, remark: Remark) {
         self.handler.summary.notices += u64::from(matches!(remark, Remark::Notice(_)));
         remark.tell(&mut self.handler.observer);
+    }
+
+    fn found(&mut self, stream: u64, found: Arc<Found>) {
+        self.handler.found.insert(stream, found);
     }
 
     fn secrets(&mut self, secrets: &[u8]) {
@@ -303,6 +382,8 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
     let mut layers = Layers::new(LayerOptions { checksums: options.checksums });
     let mut numbers = Summary::default();
     let mut table = FlowTable::new(&options.ports);
+    let mut dns = Dns::new();
+    let mut buses = Buses::new(options.vmbus_link);
     let mut failures = Vec::new();
     let mut damage = 0;
     let mut conflicts = 0;
@@ -334,12 +415,25 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
         let packet = packets.packet();
         numbers.packets += 1;
         let stamp = Stamp { frame: packet.frame, time: packet.time };
+        if packet.link.is_user() && buses.packet(&packet) {
+            numbers.vmbus_packets += 1;
+            tell(buses.take(), &mut numbers, taker);
+            continue;
+        }
         match layers.transport(&packet) {
             Ok(Transport::Tcp(segment)) => {
                 numbers.segments += 1;
-                table.push(&segment, stamp, taker);
+                table.push(&segment, stamp, &mut Split { taker, dns: &mut dns });
+                tell(dns.take(), &mut numbers, taker);
             }
-            Ok(Transport::Udp(_)) => numbers.other_protocols += 1,
+            Ok(Transport::Udp(datagram)) => {
+                if Dns::is_between(datagram.source.port, datagram.destination.port) {
+                    dns.datagram(&datagram, stamp);
+                    tell(dns.take(), &mut numbers, taker);
+                } else {
+                    numbers.other_protocols += 1;
+                }
+            }
             Err(NotTcp::NotIp) => numbers.not_ip += 1,
             Err(NotTcp::OtherProtocol(_)) => numbers.other_protocols += 1,
             Err(NotTcp::Fragment) => numbers.fragments += 1,
@@ -367,7 +461,9 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
             }
         }
     }
-    table.finish(taker);
+    table.finish(&mut Split { taker, dns: &mut dns });
+    tell(dns.finish(&mut numbers), &mut numbers, taker);
+    tell(buses.finish(), &mut numbers, taker);
     for error in failures {
         taker.remark(Remark::Notice(Notice::of(&error)));
     }
@@ -395,6 +491,45 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
     numbers.evicted_connections = table.evicted();
     numbers.comments += packets.comments_left_out();
     numbers
+}
+
+/// Hands on what was said of a packet.
+#[inline]
+fn tell(remarks: Vec<Remark>, numbers: &mut Summary, taker: &mut impl Taker) {
+    for remark in remarks {
+        numbers.count_remark(&remark);
+        taker.remark(remark);
+    }
+}
+
+/// Keeps DNS here and hands all other connections on, with what DNS tells of how they were found.
+struct Split<'a, T> {
+    taker: &'a mut T,
+    dns: &'a mut Dns,
+}
+
+impl<T: Taker> Steps for Split<'_, T> {
+    fn open(&mut self, slot: usize, opened: &Opened) {
+        if Dns::is_between(opened.client.port, opened.server.port) {
+            return self.dns.open(slot, opened);
+        }
+        if let Some(found) = self.dns.found(opened) {
+            self.taker.found(opened.stream, found);
+        }
+        self.taker.open(slot, opened);
+    }
+
+    #[inline]
+    fn segment(&mut self, slot: usize, direction: Direction, segment: &Segment<'_>, stamp: Stamp) -> bool {
+        if Dns::is_between(segment.source.port, segment.destination.port) {
+            return self.dns.segment(slot, direction, segment, stamp);
+        }
+        self.taker.segment(slot, direction, segment, stamp)
+    }
+
+    fn close(&mut self, slot: usize, end: Option<End>) {
+        if self.dns.has(slot) { self.dns.close(slot, end) } else { self.taker.close(slot, end) }
+    }
 }
 
 /// Places of damage in a capture that are told one by one.

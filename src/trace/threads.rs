@@ -1,4 +1,5 @@
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
@@ -9,7 +10,7 @@ use crate::capture::{
 
 use super::run::{Remark, Taker, read_packets};
 use super::tracer::Tracer;
-use super::{Observer, Options, Summary};
+use super::{Found, Observer, Options, Summary};
 
 /// An observer that writes what it is told on a page.
 pub trait Scribe: Observer + Send {
@@ -136,6 +137,10 @@ impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
         self.desk.hand_out(self.chief);
     }
 
+    fn found(&mut self, stream: u64, found: Arc<Found>) {
+        self.flows.handler.found.insert(stream, found);
+    }
+
     fn secrets(&mut self, secrets: &[u8]) {
         self.flows.handler.add_secrets(secrets);
     }
@@ -177,6 +182,8 @@ enum Kind {
         has_time: bool,
     },
     Close(Option<End>),
+    /// How the connection that is opened next was found.
+    Found,
     /// Not of one connection: every thread is told.
     Secrets,
 }
@@ -185,6 +192,7 @@ enum Kind {
 struct Batch {
     messages: Vec<Message>,
     opened: Vec<Opened>,
+    found: Vec<(u64, Arc<Found>)>,
     bytes: Vec<u8>,
 }
 
@@ -355,6 +363,7 @@ impl Batch {
     fn clear(&mut self) {
         self.messages.clear();
         self.opened.clear();
+        self.found.clear();
         self.bytes.clear();
     }
 }
@@ -397,6 +406,10 @@ impl Message {
                 }
             }
             Kind::Close(end) => flows.close(slot, end),
+            Kind::Found => {
+                let (stream, found) = &batch.found[from];
+                flows.handler.found.insert(*stream, Arc::clone(found));
+            }
             Kind::Secrets => flows.handler.add_secrets(&batch.bytes[from..from + self.captured as usize]),
         }
     }
@@ -495,6 +508,16 @@ impl Taker for Dispatch<'_> {
     fn remark(&mut self, remark: Remark) {
         self.remarks.push((self.place, remark));
         self.place += 1;
+    }
+
+    fn found(&mut self, stream: u64, found: Arc<Found>) {
+        let message = Message::new(self.place, 0, Kind::Found);
+        self.place += 1;
+        let count = self.batches.len();
+        let batch = &mut self.batches[shard_of(stream) % count];
+        let from = u32::try_from(batch.found.len()).unwrap_or(u32::MAX);
+        batch.found.push((stream, found));
+        batch.messages.push(Message { from, ..message });
     }
 
     fn secrets(&mut self, secrets: &[u8]) {

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::capture::{
@@ -10,9 +11,13 @@ use crate::tls::KeyLog;
 use crate::wire::{Error, Hex};
 
 use super::calls::Out;
+use super::directory::DirectoryConnection;
 use super::rpc_connection::RpcConnection;
 use super::web::WebConnection;
-use super::{ConnectionRecord, Exchange, FileRecord, MakExchange, Notice, NoticeKind, Options, Summary};
+use super::{
+    Carrier, ChannelRecord, ConnectionRecord, ControlRecord, DirectoryExchange, Exchange, FileRecord, Found,
+    GuestExchange, Lookup, MakExchange, Notice, NoticeKind, ObjectRecord, Options, Search, Summary,
+};
 
 /// Who is told what is in a capture.
 ///
@@ -29,6 +34,20 @@ pub trait Observer {
     fn mak(&mut self, exchange: &MakExchange) {}
     /// A computer of a VAMT file.
     fn computer(&mut self, computer: &vamt::Computer) {}
+    /// A search in a directory for activation objects, or for where they are.
+    fn directory(&mut self, exchange: &DirectoryExchange) {}
+    /// An activation object of an export in LDIF.
+    fn object(&mut self, object: &ObjectRecord) {}
+    /// A question of DNS that has to do with activation.
+    fn lookup(&mut self, lookup: &Lookup) {}
+    /// A client has looked for a KMS host, in one domain or several.
+    fn search(&mut self, search: &Search) {}
+    /// An exchange in a channel of VMBus.
+    fn guest(&mut self, exchange: &GuestExchange) {}
+    /// A channel of VMBus.
+    fn channel(&mut self, channel: &ChannelRecord) {}
+    /// A control message of VMBus.
+    fn control(&mut self, control: &ControlRecord) {}
     /// A connection has ended.
     fn connection(&mut self, connection: &ConnectionRecord) {}
     /// Something could not be read.
@@ -62,6 +81,34 @@ impl<O: Observer> Observer for &mut O {
 
     fn computer(&mut self, computer: &vamt::Computer) {
         (**self).computer(computer);
+    }
+
+    fn directory(&mut self, exchange: &DirectoryExchange) {
+        (**self).directory(exchange);
+    }
+
+    fn object(&mut self, object: &ObjectRecord) {
+        (**self).object(object);
+    }
+
+    fn lookup(&mut self, lookup: &Lookup) {
+        (**self).lookup(lookup);
+    }
+
+    fn search(&mut self, search: &Search) {
+        (**self).search(search);
+    }
+
+    fn guest(&mut self, exchange: &GuestExchange) {
+        (**self).guest(exchange);
+    }
+
+    fn channel(&mut self, channel: &ChannelRecord) {
+        (**self).channel(channel);
+    }
+
+    fn control(&mut self, control: &ControlRecord) {
+        (**self).control(control);
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
@@ -140,6 +187,8 @@ pub(super) struct Tracer<O> {
     held: [usize; SHARDS],
     /// The secrets with which TLS is opened.
     pub(super) key_log: Arc<KeyLog>,
+    /// How the connections were found, by their numbers.
+    pub(super) found: HashMap<u64, Arc<Found>>,
     /// One for all connections: they share the keys of a time.
     verifier: Verifier,
 }
@@ -159,6 +208,8 @@ pub(super) enum State {
     Rpc(Box<RpcConnection>),
     /// It begins like HTTP or TLS.
     Web(Box<WebConnection>),
+    /// It begins like LDAP, or like TLS on a port where LDAP is in it.
+    Directory(Box<DirectoryConnection>),
     /// Something else.
     Ignored,
 }
@@ -170,6 +221,7 @@ impl State {
             Self::Fresh | Self::Ignored => false,
             Self::Rpc(_) => true,
             Self::Web(connection) => connection.is_of_interest(),
+            Self::Directory(connection) => connection.is_of_interest(),
         }
     }
 
@@ -179,6 +231,7 @@ impl State {
             Self::Fresh | Self::Ignored => 0,
             Self::Rpc(connection) => connection.held(),
             Self::Web(connection) => connection.held(),
+            Self::Directory(connection) => connection.held(),
         }
     }
 }
@@ -191,6 +244,7 @@ impl<O: Observer> Tracer<O> {
             ports: options.ports.clone(),
             key_log: Arc::clone(&options.key_log),
             held: [0; SHARDS],
+            found: HashMap::new(),
             verifier: Verifier::default(),
         }
     }
@@ -206,8 +260,9 @@ impl<O: Observer> Tracer<O> {
         if is_kms_port || (bytes.first() == Some(&5) && offset == 0) {
             State::Rpc(Box::new(RpcConnection::new(flow, is_kms_port)))
         } else {
-            let web = WebConnection::begins_with(bytes, direction, flow);
-            web.map_or(State::Ignored, |web| State::Web(Box::new(web)))
+            let directory = DirectoryConnection::begins_with(bytes, direction, flow).map(Box::new);
+            let web = || WebConnection::begins_with(bytes, direction, flow).map(Box::new);
+            directory.map(State::Directory).or_else(|| web().map(State::Web)).unwrap_or(State::Ignored)
         }
     }
 
@@ -216,10 +271,20 @@ impl<O: Observer> Tracer<O> {
         Arc::make_mut(&mut self.key_log).add(text);
     }
 
+    /// Tells of a search in a directory.
+    pub(super) fn directory(&mut self, mut exchange: DirectoryExchange) {
+        exchange.found = self.found.get(&exchange.stream).cloned();
+        self.summary.count(&exchange);
+        self.observer.directory(&exchange);
+    }
+
     /// Tells of an exchange with one of MAK's services.
-    pub(super) fn mak(&mut self, exchange: &MakExchange) {
-        self.summary.count(exchange);
-        self.observer.mak(exchange);
+    pub(super) fn mak(&mut self, mut exchange: MakExchange) {
+        if let Carrier::Stream { stream, .. } = exchange.carrier {
+            exchange.found = self.found.get(&stream).cloned();
+        }
+        self.summary.count(&exchange);
+        self.observer.mak(&exchange);
     }
 
     pub(super) fn notice(&mut self, notice: &Notice) {
@@ -251,6 +316,10 @@ impl<O: Observer> Handler for Tracer<O> {
                 connection.data(self, flow, direction, chunk);
                 connection.is_dismissed()
             }
+            State::Directory(connection) => {
+                connection.data(self, flow, direction, chunk);
+                false
+            }
         };
         self.held[shard] = self.held[shard] + state.held() - held;
         if self.held[shard] > MAX_HELD {
@@ -263,6 +332,7 @@ impl<O: Observer> Handler for Tracer<O> {
                     connection.give_up(self, flow);
                     is_dismissed |= connection.is_dismissed();
                 }
+                State::Directory(connection) => connection.give_up(self, flow),
             }
             self.held[shard] += state.held();
         }
@@ -283,6 +353,10 @@ impl<O: Observer> Handler for Tracer<O> {
             State::Fresh | State::Ignored => return,
             State::Rpc(connection) => connection.gap(self, flow, direction, gap),
             State::Web(connection) => {
+                connection.gap(self, flow, direction, gap);
+                String::new()
+            }
+            State::Directory(connection) => {
                 connection.gap(self, flow, direction, gap);
                 String::new()
             }
@@ -336,11 +410,14 @@ impl<O: Observer> Handler for Tracer<O> {
         let record = match state {
             State::Rpc(connection) => connection.close(self, flow, end),
             State::Web(connection) => connection.close(self, flow, end),
+            State::Directory(connection) => connection.close(self, flow, end),
             State::Fresh if self.is_kms_port(flow) => Some(ConnectionRecord::silent(flow, end)),
             State::Fresh | State::Ignored => None,
         };
+        let found = self.found.remove(&flow.stream);
         match record {
             Some(record) => {
+                let record = ConnectionRecord { found, ..record };
                 self.summary.connections += 1;
                 self.observer.connection(&record);
             }
@@ -354,7 +431,8 @@ impl<O: Observer> Out for Tracer<O> {
         &mut self.verifier
     }
 
-    fn exchange(&mut self, exchange: Exchange) {
+    fn exchange(&mut self, mut exchange: Exchange) {
+        exchange.found = self.found.get(&exchange.stream).cloned();
         self.summary.count(&exchange);
         self.observer.exchange(&exchange);
     }

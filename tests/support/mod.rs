@@ -78,6 +78,7 @@ pub fn mak_exchanges(name: &str) -> Vec<MakExchange> {
         InputKind::Har => trace_har(reader, &mut found),
         InputKind::Vamt => trace_vamt(reader, &mut found),
         InputKind::Document => trace_body(reader, &mut found),
+        InputKind::Ldif | InputKind::Ring => panic!("{name} is none of MAK's services"),
     };
     found.0
 }

@@ -32,7 +32,7 @@ fn v6_tcp(payload: &[u8]) -> Vec<u8> {
 
 fn packet(link: u16, data: &[u8]) -> Packet<'_> {
     let original_length = u32::try_from(data.len()).unwrap();
-    Packet { frame: 1, time: None, link: LinkType(link), data, original_length }
+    Packet { frame: 1, time: None, interface: 0, link: LinkType(link), data, original_length }
 }
 
 /// The payload of the segment, which has the ports and numbers that all have here.

@@ -41,6 +41,7 @@ pub(super) fn write_mak(json: &mut Json, exchange: &MakExchange) {
             Check::NoRequest => json.field(name, &None::<bool>),
             Check::NotApplicable => {}
         })),
+        "found": IfAny(exchange.found.as_deref()),
     );
 }
 

@@ -9,8 +9,9 @@ use crate::mak::vamt::Computer;
 use crate::redact;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
-    Answer, ConnectionRecord, ContextStanding, Exchange, FaultRecord, FileFormat, FileRecord, MakExchange,
-    Notice, Observer, PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Span, Summary,
+    Answer, ConnectionRecord, ContextStanding, Exchange, FaultRecord, FileFormat, FileRecord, Found,
+    MakExchange, Notice, Observer, PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Span,
+    Summary,
 };
 use crate::wire::{self, Hex, Rfc3339, hex};
 
@@ -154,6 +155,7 @@ fn write_exchange(json: &mut Json, exchange: &Exchange, verbose: bool) {
         "response": response.map(|response| Object(|json| write_response(json, response, verbose))),
         "fault": fault.map(|fault| Object(|json| write_fault(json, fault))),
         "checks": exchange.checks.map(|checks| Object(move |json| write_response_checks(json, &checks))),
+        "found": IfAny(exchange.found.as_deref()),
     );
 }
 
@@ -424,7 +426,35 @@ fn write_connection(json: &mut Json, connection: &ConnectionRecord) {
         "exchanges": connection.exchanges,
         "other_calls": connection.other_calls,
         "web": IfAny(connection.web.as_deref().map(|web| Object(|json| mak::write_web(json, web)))),
+        "found": IfAny(connection.found.as_deref()),
     );
+}
+
+impl Value for Found {
+    fn write(&self, json: &mut Json) {
+        let Self { name, stamp, time, via } = self;
+        let via = via.as_ref().map(|via| {
+            Object(|json: &mut Json| {
+                fields!(json,
+                    "name": via.service.as_str(),
+                    "frame": via.stamp.frame,
+                    "time": IfAny(via.time.map(Rfc3339)),
+                    "priority": via.priority,
+                    "weight": via.weight,
+                    "port": via.port,
+                );
+            })
+        });
+        let fields = |json: &mut Json| {
+            fields!(json,
+                "name": name.as_str(),
+                "frame": stamp.frame,
+                "time": IfAny(time.map(Rfc3339)),
+                "service": IfAny(via.as_ref()),
+            );
+        };
+        Object(fields).write(json);
+    }
 }
 
 impl Value for Context {

@@ -70,6 +70,7 @@ struct StatsLine<'a> {
     kms_id: Option<String>,
     kms_name: Option<&'static str>,
     service: Option<Option<&'static str>>,
+    asked: Option<&'static str>,
     outcome: Option<&'static str>,
     hresult: Option<String>,
     hresult_symbol: Option<&'static str>,
@@ -77,6 +78,7 @@ struct StatsLine<'a> {
     status_name: Option<&'static str>,
     error_code: Option<String>,
     http_status: Option<u16>,
+    result_code: Option<u32>,
     others: Option<u64>,
     exchanges: u64,
     answered: u64,
@@ -115,6 +117,7 @@ impl StatsLine<'_> {
             "kms_id": IfAny(self.kms_id.as_deref()),
             "kms_name": IfAny(self.kms_name),
             "service": IfAny(self.service),
+            "asked": IfAny(self.asked),
             "outcome": IfAny(self.outcome),
             "hresult": IfAny(self.hresult.as_deref()),
             "hresult_symbol": IfAny(self.hresult_symbol),
@@ -122,6 +125,7 @@ impl StatsLine<'_> {
             "status_name": IfAny(self.status_name),
             "error_code": IfAny(self.error_code.as_deref()),
             "http_status": IfAny(self.http_status),
+            "result_code": IfAny(self.result_code),
             "others": IfAny(self.others),
             "exchanges": self.exchanges,
             "answered": self.answered,
@@ -162,6 +166,7 @@ impl<'a> StatsLine<'a> {
             kms_id: None,
             kms_name: None,
             service: None,
+            asked: None,
             outcome: None,
             hresult: None,
             hresult_symbol: None,
@@ -169,6 +174,7 @@ impl<'a> StatsLine<'a> {
             status_name: None,
             error_code: None,
             http_status: None,
+            result_code: None,
             others: None,
             exchanges: row.exchanges,
             answered: row.answered,
@@ -206,6 +212,10 @@ impl<'a> StatsLine<'a> {
             }
             OutcomeKey::MakRefused(_, code) => self.error_code = code.map(|code| code.to_string()),
             OutcomeKey::HttpError(status) => self.http_status = Some(status),
+            OutcomeKey::Named("LDAP", _, code) => self.result_code = code,
+            OutcomeKey::Named(_, _, Some(code)) => {
+                (self.hresult, self.hresult_symbol) = (Some(format!("0x{code:08X}")), hresult::symbol(code));
+            }
             _ => {}
         }
     }
@@ -221,6 +231,7 @@ impl<'a> StatsLine<'a> {
             }
             ProductKey::Unread => {}
             ProductKey::Service(service) => self.service = Some(service.map(Service::name)),
+            ProductKey::Asked(what) => self.asked = Some(what),
         }
     }
 }

@@ -3,9 +3,12 @@ use std::net::IpAddr;
 
 use crate::capture::Endpoint;
 use crate::catalog::product;
+use crate::directory::ResultCode;
+use crate::discovery::{self, Opcode, RecordType};
 use crate::mak::ErrorCode;
 use crate::report::names;
-use crate::trace::{Exchange, MakOutcome, Outcome, Record, Service};
+use crate::trace::{DirectoryOutcome, Ending, Exchange, MakOutcome, Outcome, Record, Service};
+use crate::vmbus::Protocol;
 use crate::wire::Guid;
 
 use super::rows::{Hasher, Key};
@@ -21,6 +24,8 @@ pub(super) enum ProductKey {
     Unread,
     /// One of MAK's services.
     Service(Option<Service>),
+    /// What another protocol was asked for.
+    Asked(&'static str),
 }
 
 impl ProductKey {
@@ -28,6 +33,21 @@ impl ProductKey {
         match record {
             Record::Kms(exchange) => Self::of_exchange(exchange),
             Record::Mak(exchange) => Self::Service(exchange.service),
+            Record::Lookup(lookup) => {
+                Self::Asked(match lookup.question.as_ref().map(|question| question.rtype) {
+                    _ if lookup.opcode == Opcode::UPDATE => "DNS: update",
+                    Some(RecordType::SRV) => "DNS: SRV",
+                    Some(RecordType::A | RecordType::AAAA) => "DNS: address",
+                    _ => "DNS: other",
+                })
+            }
+            Record::Directory(_) => Self::Asked("directory"),
+            Record::Guest(exchange) => Self::Asked(match exchange.exchange.protocol {
+                Protocol::Avma => "AVMA",
+                Protocol::Kvp => "VMBus: KVP",
+                Protocol::SynthRdp => "VMBus: SynthRDP",
+                Protocol::Other => "VMBus: other",
+            }),
         }
     }
 
@@ -57,6 +77,7 @@ impl fmt::Display for ProductKey {
             Self::Unread => f.write_str("-"),
             Self::Service(Some(service)) => write!(f, "MAK: {}", service.name()),
             Self::Service(None) => f.write_str("MAK: -"),
+            Self::Asked(what) => f.write_str(what),
         }
     }
 }
@@ -75,6 +96,8 @@ pub(super) enum OutcomeKey {
     HttpError(u16),
     Unreadable,
     Unanswered,
+    /// What another protocol calls it, and its code.
+    Named(&'static str, &'static str, Option<u32>),
 }
 
 impl OutcomeKey {
@@ -96,6 +119,22 @@ impl OutcomeKey {
                 MakOutcome::HttpError(status) => Self::HttpError(status),
                 MakOutcome::Unreadable => Self::Unreadable,
                 MakOutcome::Unanswered => Self::Unanswered,
+            },
+            Record::Lookup(lookup) => match record.ending() {
+                Some(Ending::Unanswered) => Self::Unanswered,
+                Some(Ending::Unreadable) => Self::Unreadable,
+                _ if lookup.outcome == discovery::Outcome::Answered => answered,
+                _ => Self::Named("DNS", lookup.outcome.name(), lookup.outcome.hresult()),
+            },
+            Record::Directory(exchange) => match exchange.outcome() {
+                DirectoryOutcome::Answered => answered,
+                DirectoryOutcome::Unanswered => Self::Unanswered,
+                DirectoryOutcome::Refused(ResultCode(code)) => Self::Named("LDAP", "refused", Some(code)),
+                other => Self::Named("LDAP", other.name(), None),
+            },
+            Record::Guest(exchange) => match exchange.exchange.response {
+                Some(_) => answered,
+                None => Self::Unanswered,
             },
         }
     }
@@ -127,6 +166,15 @@ impl fmt::Display for OutcomeKey {
             Self::HttpError(status) => write!(f, "HTTP status {status}"),
             Self::Unreadable => f.write_str("unreadable answer"),
             Self::Unanswered => f.write_str("unanswered"),
+            Self::Named("LDAP", name, Some(code)) => match ResultCode(code).name() {
+                Some(symbol) => write!(f, "LDAP {name} {code} {symbol}"),
+                None => write!(f, "LDAP {name} {code}"),
+            },
+            Self::Named(protocol, name, Some(code)) => match crate::catalog::hresult::symbol(code) {
+                Some(symbol) => write!(f, "{protocol} {name} 0x{code:08X} {symbol}"),
+                None => write!(f, "{protocol} {name} 0x{code:08X}"),
+            },
+            Self::Named(protocol, name, None) => write!(f, "{protocol} {name}"),
         }
     }
 }
@@ -160,6 +208,10 @@ impl Key for ProductKey {
                 hasher.write(b"MAK");
                 hasher.write(service.map_or("", Service::name).as_bytes());
             }
+            Self::Asked(what) => {
+                hasher.write(b"asked");
+                hasher.write(what.as_bytes());
+            }
         }
     }
 
@@ -187,6 +239,11 @@ impl Key for OutcomeKey {
             Self::HttpError(status) => {
                 hasher.write(b"HTTP");
                 hasher.write(&status.to_be_bytes());
+            }
+            Self::Named(protocol, name, code) => {
+                hasher.write(protocol.as_bytes());
+                hasher.write(name.as_bytes());
+                hasher.write(&code.unwrap_or(0).to_be_bytes());
             }
             other => hasher.write(other.name().as_bytes()),
         }
@@ -218,6 +275,7 @@ impl OutcomeKey {
             Self::HttpError(_) => "http-error",
             Self::Unreadable => "unreadable",
             Self::Unanswered => "unanswered",
+            Self::Named(_, name, _) => name,
         }
     }
 }

@@ -194,6 +194,7 @@ mod tests {
                 })
             }),
             checks: None,
+            found: None,
         }
     }
 

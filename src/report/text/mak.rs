@@ -56,6 +56,7 @@ impl TextReport {
             write!(self.page, "  {dim}{}{end}", Rfc3339(time))?;
         }
         writeln!(self.page)?;
+        self.write_found(exchange.found.as_deref())?;
         self.write_asks(exchange)?;
         self.write_answer(exchange)?;
         self.write_items(exchange)?;

@@ -1,3 +1,4 @@
+mod found;
 mod mak;
 
 use std::fmt::{self, Write as _};
@@ -7,15 +8,17 @@ use crate::kms::Check;
 use crate::mak::vamt::Computer;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
-    Answer, ConnectionRecord, ContextStanding, Exchange, FileFormat, FileRecord, InputKind, MakExchange,
-    NdrBasis, Notice, Observer, Outcome, PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Stage,
-    Summary,
+    Answer, ConnectionRecord, ContextStanding, Exchange, FileFormat, FileRecord, Found, InputKind,
+    MakExchange, NdrBasis, Notice, Observer, Outcome, PduContent, PduRecord, RequestRecord, ResponseRecord,
+    Scribe, Stage, Summary,
 };
 use crate::wire::{Hex, Rfc3339};
 
 use crate::report::fields::{self, Fields};
 use crate::report::names;
 use crate::report::suspicion::Suspicion;
+
+use found::HowFound;
 
 /// Writes for people: a few lines an exchange, one line a connection that got no further, one line a complaint.
 pub struct TextReport {
@@ -112,6 +115,7 @@ impl TextReport {
             write!(self.page, "  {dim}{}{end}", Rfc3339(time))?;
         }
         writeln!(self.page)?;
+        self.write_found(exchange.found.as_deref())?;
         match &exchange.request {
             Some(request) => self.write_request(exchange, request)?,
             None => writeln!(self.page, "  asks    {odd}no request of this call id was captured{end}")?,
@@ -134,6 +138,14 @@ impl TextReport {
             self.write_all_fields(exchange)?;
         }
         Ok(())
+    }
+
+    fn write_found(&mut self, found: Option<&Found>) -> fmt::Result {
+        let Palette { dim, end, .. } = self.palette;
+        match found {
+            Some(found) => writeln!(self.page, "  found   {dim}{}{end}", HowFound(found)),
+            None => Ok(()),
+        }
     }
 
     fn write_request(&mut self, exchange: &Exchange, request: &RequestRecord) -> fmt::Result {
@@ -342,6 +354,7 @@ impl TextReport {
             connection.end.name(),
             stage.describe(),
         )?;
+        self.write_found(connection.found.as_deref())?;
         if let Some(web) = &connection.web {
             self.write_web(connection, web)?;
         }

@@ -3,8 +3,8 @@ use crate::catalog;
 use crate::kms::{Check, Ndr, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
 use crate::mak::{Content, ErrorCode, RequestItem, ResponseItem};
 use crate::trace::{
-    Answer, Carrier, ContextStanding, Exchange, MakExchange, Record, RequestHead, RequestRecord,
-    ResponseRecord,
+    Answer, Carrier, ContextStanding, DirectoryExchange, Exchange, Found, GuestExchange, Lookup, MakExchange,
+    PROTOCOLS, Record, RequestHead, RequestRecord, ResponseRecord,
 };
 use crate::wire::Epid;
 
@@ -25,19 +25,35 @@ pub struct Field {
     of_exchange: OfExchange,
     /// The same for an exchange with one of MAK's services.
     of_mak: OfMak,
+    /// The same for a question of DNS.
+    of_lookup: OfLookup,
+    /// The same for a search in a directory.
+    of_directory: OfDirectory,
+    /// The same for an exchange of VMBus.
+    of_guest: OfGuest,
+    /// The same for a record of any kind.
+    of_any: OfAny,
 }
 
+type OfAny = fn(Record<'_>, &mut Test<'_>) -> bool;
 type OfExchange = fn(&Exchange, &mut Test<'_>) -> bool;
 type OfMak = fn(&MakExchange, &mut Test<'_>) -> bool;
+type OfLookup = fn(&Lookup, &mut Test<'_>) -> bool;
+type OfDirectory = fn(&DirectoryExchange, &mut Test<'_>) -> bool;
+type OfGuest = fn(&GuestExchange, &mut Test<'_>) -> bool;
 pub(super) type Test<'a> = dyn FnMut(Value<'_>) -> bool + 'a;
 
 impl Field {
     /// Hands the values that the field has in a record to the test until one passes; whether one did.
     pub(super) fn test(&self, record: Record<'_>, test: &mut Test<'_>) -> bool {
-        match record {
+        let of_kind = match record {
             Record::Kms(exchange) => (self.of_exchange)(exchange, test),
             Record::Mak(exchange) => (self.of_mak)(exchange, test),
-        }
+            Record::Lookup(lookup) => (self.of_lookup)(lookup, test),
+            Record::Directory(exchange) => (self.of_directory)(exchange, test),
+            Record::Guest(exchange) => (self.of_guest)(exchange, test),
+        };
+        of_kind || (self.of_any)(record, test)
     }
 
     /// The type of its values: what can stand on the other side of a comparison.
@@ -89,6 +105,39 @@ impl std::fmt::Debug for Field {
     }
 }
 
+/// A field that no record has.
+const fn none(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kind: Kind,
+    meaning: &'static str,
+) -> Field {
+    Field {
+        name,
+        aliases,
+        meaning,
+        kind,
+        of_exchange: |_, _| false,
+        of_mak: |_, _| false,
+        of_lookup: |_, _| false,
+        of_directory: |_, _| false,
+        of_guest: |_, _| false,
+        of_any: |_, _| false,
+    }
+}
+
+/// A field that records of all kinds have.
+const fn any(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kind: Kind,
+    meaning: &'static str,
+    of_any: OfAny,
+) -> Field {
+    Field { of_any, ..none(name, aliases, kind, meaning) }
+}
+
+/// A field of exchanges of a KMS.
 const fn field(
     name: &'static str,
     aliases: &'static [&'static str],
@@ -96,10 +145,10 @@ const fn field(
     meaning: &'static str,
     of_exchange: OfExchange,
 ) -> Field {
-    Field { name, aliases, meaning, kind, of_exchange, of_mak: |_, _| false }
+    Field { of_exchange, ..none(name, aliases, kind, meaning) }
 }
 
-/// A field that only MAK's services have.
+/// A field of exchanges with MAK's services.
 const fn mak(
     name: &'static str,
     aliases: &'static [&'static str],
@@ -107,15 +156,43 @@ const fn mak(
     meaning: &'static str,
     of_mak: OfMak,
 ) -> Field {
-    Field { name, aliases, meaning, kind, of_exchange: |_, _| false, of_mak }
+    Field { of_mak, ..none(name, aliases, kind, meaning) }
+}
+
+/// A field of questions of DNS.
+const fn lookup(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kind: Kind,
+    meaning: &'static str,
+    of_lookup: OfLookup,
+) -> Field {
+    Field { of_lookup, ..none(name, aliases, kind, meaning) }
+}
+
+/// A field of searches in a directory.
+const fn directory(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kind: Kind,
+    meaning: &'static str,
+    of_directory: OfDirectory,
+) -> Field {
+    Field { of_directory, ..none(name, aliases, kind, meaning) }
+}
+
+/// A field of exchanges of VMBus.
+const fn guest(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kind: Kind,
+    meaning: &'static str,
+    of_guest: OfGuest,
+) -> Field {
+    Field { of_guest, ..none(name, aliases, kind, meaning) }
 }
 
 impl Field {
-    /// The field is in exchanges of a KMS as well.
-    const fn and_kms(self, of_exchange: OfExchange) -> Self {
-        Self { of_exchange, ..self }
-    }
-
     /// The field is in exchanges with MAK's services as well.
     const fn and_mak(self, of_mak: OfMak) -> Self {
         Self { of_mak, ..self }
@@ -123,51 +200,29 @@ impl Field {
 }
 
 static FIELDS: [Field; 74] = [
-    field("client", &[], Kind::Address, "the client's address", |x, test| {
-        test(Value::Endpoint(x.client.address, x.client.port))
-    })
-    .and_mak(|x, test| ends(x).is_some_and(|(client, _)| test(client))),
-    field("host", &["server"], Kind::Address, "the host's address", |x, test| {
-        test(Value::Endpoint(x.server.address, x.server.port))
-    })
-    .and_mak(|x, test| ends(x).is_some_and(|(_, server)| test(server))),
-    field("address", &["addr"], Kind::Address, "either side's address", |x, test| {
-        [x.client, x.server].iter().any(|side| test(Value::Endpoint(side.address, side.port)))
-    })
-    .and_mak(|x, test| ends(x).is_some_and(|(client, server)| test(client) || test(server))),
-    field("client.port", &[], Kind::Number, "the client's port", |x, test| number(test, x.client.port))
-    .and_mak(|x, test| ports(x).is_some_and(|(client, _)| number(test, client))),
-    field("host.port", &["server.port"], Kind::Number, "the host's port", |x, test| {
-        number(test, x.server.port)
-    })
-    .and_mak(|x, test| ports(x).is_some_and(|(_, server)| number(test, server))),
-    field("port", &[], Kind::Number, "either side's port", |x, test| {
-        [x.client, x.server].iter().any(|side| number(test, side.port))
-    })
-    .and_mak(|x, test| ports(x).is_some_and(|(client, server)| number(test, client) || number(test, server))),
-    field("stream", &[], Kind::Number, "the connection's number in the file", |x, test| {
-        number(test, x.stream)
-    })
-    .and_mak(|x, test| match x.carrier {
-        Carrier::Stream { stream, .. } => number(test, stream),
-        _ => false,
+    any("client", &[], Kind::Address, "the client's address", |x, test| {
+        x.sides().is_some_and(|(client, _)| address(test, client))
     }),
-    field(
-        "frame",
-        &[],
-        Kind::Number,
-        "any packet from the request's first to the answer's last",
-        |x, test| {
-            let (asked, answered) = (x.request.as_ref().map(|request| request.span), x.answer_span());
-            let first = asked.or(answered).map(|span| span.first.frame);
-            let last = answered.or(asked).map(|span| span.last.frame);
-            matches!((first, last), (Some(a), Some(b)) if test(Value::Span(a.min(b).into(), a.max(b).into())))
-        },
-    )
-    .and_mak(|x, test| {
-        let frames = || x.stamps().map(|stamp| stamp.frame);
-        let is_packet = matches!(x.carrier, Carrier::Stream { .. });
-        matches!((frames().min(), frames().max()), (Some(a), Some(b)) if is_packet && test(Value::Span(a.into(), b.into())))
+    any("host", &["server"], Kind::Address, "the host's address", |x, test| {
+        x.sides().is_some_and(|(_, server)| address(test, server))
+    }),
+    any("address", &["addr"], Kind::Address, "either side's address", |x, test| {
+        x.sides().is_some_and(|(client, server)| address(test, client) || address(test, server))
+    }),
+    any("client.port", &[], Kind::Number, "the client's port", |x, test| {
+        x.sides().is_some_and(|(client, _)| number(test, client.port))
+    }),
+    any("host.port", &["server.port"], Kind::Number, "the host's port", |x, test| {
+        x.sides().is_some_and(|(_, server)| number(test, server.port))
+    }),
+    any("port", &[], Kind::Number, "either side's port", |x, test| {
+        x.sides().is_some_and(|(client, server)| number(test, client.port) || number(test, server.port))
+    }),
+    any("stream", &[], Kind::Number, "the connection's number in the file", |x, test| {
+        x.stream().is_some_and(|stream| number(test, stream))
+    }),
+    any("frame", &[], Kind::Number, "any packet from the request's first to the answer's last", |x, test| {
+        x.frames().is_some_and(|(first, last)| test(Value::Span(first.into(), last.into())))
     }),
     field("call_id", &["call"], Kind::Number, "the call's id", |x, test| number(test, x.call_id)),
     field("context_id", &[], Kind::Number, "the presentation context's id (p_cont_id)", |x, test| {
@@ -187,21 +242,15 @@ static FIELDS: [Field; 74] = [
     field("fits", &["request.fits"], Kind::Ndr, "the other NDR, where only that one fits", |x, test| {
         x.request.as_ref().and_then(|request| request.fits).is_some_and(|ndr| number(test, bits(ndr)))
     }),
-    field("outcome", &[], Kind::Word(&OUTCOMES), "how it ended", |x, test| {
-        test(Value::Text(x.outcome().name()))
-    })
-    .and_mak(|x, test| test(Value::Text(x.outcome().name()))),
-    field("time", &[], Kind::Time, "when it was asked (answered, where no request is there)", {
-        |x, test| {
-            let asked = x.request.as_ref().map(|request| request.span).or(x.answer_span());
-            asked.and_then(|span| span.first.time).is_some_and(|time| number(test, time))
-        }
-    })
-    .and_mak(|x, test| x.stamps().next().and_then(|stamp| stamp.time).is_some_and(|time| number(test, time))),
-    field("service_time", &[], Kind::Duration, "from the request's last packet to the answer's first", {
+    any("outcome", &[], Kind::Word(&OUTCOMES), "how it ended", |x, test| {
+        test(Value::Text(x.outcome_name()))
+    }),
+    any("time", &[], Kind::Time, "when it was asked (answered, where no request is there)", |x, test| {
+        x.stamps().next().and_then(|stamp| stamp.time).is_some_and(|time| number(test, time))
+    }),
+    any("service_time", &[], Kind::Duration, "from the request's last packet to the answer's first", {
         |x, test| x.service_time().is_some_and(|time| number(test, time))
-    })
-    .and_mak(|x, test| x.service_time().is_some_and(|time| number(test, time))),
+    }),
     field("verified", &[], Kind::Flag, "every check of the response holds", |x, test| {
         x.checks.is_some_and(|checks| {
             let holds = |check| matches!(check, Check::Pass | Check::NotApplicable);
@@ -431,10 +480,9 @@ static FIELDS: [Field; 74] = [
             error.is_some_and(|error| test(Value::Text(error.field)))
         }
     }),
-    mak("protocol", &[], Kind::Word(&PROTOCOLS), "kms, or mak for the services of MAK", |_, test| {
-        test(Value::Text(PROTOCOLS[1]))
-    })
-    .and_kms(|_, test| test(Value::Text(PROTOCOLS[0]))),
+    any("protocol", &[], Kind::Word(&PROTOCOLS), "what was spoken; mak for the services of MAK, vmbus for channels of no known protocol", |x, test| {
+        test(Value::Text(x.protocol()))
+    }),
     mak("service", &[], Kind::Word(&SERVICES), "BatchActivation, or the token that is asked for", |x, test| {
         x.service.is_some_and(|service| test(Value::Text(service.name())))
     }),
@@ -495,13 +543,8 @@ static FIELDS: [Field; 74] = [
     }),
 ];
 
-fn ends(exchange: &MakExchange) -> Option<(Value<'static>, Value<'static>)> {
-    let value = |side: Endpoint| Value::Endpoint(side.address, side.port);
-    Record::from(exchange).sides().map(|(client, server)| (value(client), value(server)))
-}
-
-fn ports(exchange: &MakExchange) -> Option<(u16, u16)> {
-    Record::from(exchange).sides().map(|(client, server)| (client.port, server.port))
+fn address(test: &mut Test<'_>, side: Endpoint) -> bool {
+    test(Value::Endpoint(side.address, side.port))
 }
 
 fn head(exchange: &MakExchange) -> Option<&RequestHead> {
@@ -580,7 +623,6 @@ const CONTEXTS: [&str; 6] = ["accepted", "unanswered", "rejected", "refused", "f
 const BASES: [&str; 4] = ["negotiated", "proposed", "guessed", "assumed"];
 const OUTCOMES: [&str; 7] =
     ["answered", "refused", "fault", "unreadable", "unanswered", "partly-refused", "http-error"];
-const PROTOCOLS: [&str; 2] = ["kms", "mak"];
 const SERVICES: [&str; 6] = ["BatchActivation", "SPC", "RAC", "PKC", "UseLicense", "ProductActivation"];
 const REQUEST_CHECKS: [&str; 3] = ["version_envelope", "mac", "padding"];
 const CHECKS: [&str; 20] = [

@@ -398,7 +398,7 @@ impl Calls {
         if exchange.is_with_a_service() {
             self.is_of_interest = true;
             self.exchanges += 1;
-            tracer.mak(&exchange);
+            tracer.mak(exchange);
         }
     }
 
