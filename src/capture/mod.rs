@@ -4,6 +4,7 @@
 //! - [`CaptureReader`]: a pcap or pcapng file as [`Packet`]s; [`Merged`]: several, in order of time; [`Within`]: those of
 //!   a time
 //! - [`Layers`]: a packet's link, tunnel and IP headers taken off, fragments put together
+//! - [`PcapngWriter`]: packets to a pcapng file
 //! - [`Streams`]: TCP segments put in order, each direction's bytes handed to a [`Handler`] with explicit gaps
 //!
 //! Everything is bounded by constants that stand beside what they bound; what goes over a bound is counted.
@@ -25,6 +26,7 @@ mod streams;
 mod table;
 mod time_window;
 mod window;
+mod writer;
 
 pub use error::{CaptureError, Fault};
 pub use file::{CaptureFormat, CaptureReader};
@@ -41,3 +43,4 @@ pub(crate) use streams::{Flows, SHARDS, shard_of};
 pub use streams::{Handler, Streams};
 pub(crate) use table::{FlowTable, MAX_FLOWS, Opened, Steps};
 pub use time_window::{ParseTimeError, TimeBound, TimeWindow, Within};
+pub use writer::PcapngWriter;
