@@ -166,6 +166,29 @@ impl ActivationObject {
         Some(object)
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(super) fn weight(&self) -> usize {
+        const SMALL: usize = 512;
+        const LICENSE: usize = 96;
+        let texts = [
+            &self.cn,
+            &self.display_name,
+            &self.csvlk_pid,
+            &self.partial_product_key,
+            &self.installation_id,
+            &self.confirmation_id,
+        ];
+        let lengths = |other: &OtherAttribute| other.description.len() + 64 + 8 * other.lengths.len();
+        SMALL
+            + self.dn.len()
+            + texts.into_iter().flatten().map(String::len).sum::<usize>()
+            + self.object_class.iter().map(|class| class.len() + 24).sum::<usize>()
+            + 16 * self.kms_ids.len()
+            + LICENSE * self.licenses.len()
+            + self.other.iter().map(lengths).sum::<usize>()
+            + size_of::<Problem>() * self.problems.len()
+    }
+
     fn take(&mut self, kind: &'static AttributeType, values: &[Vec<u8>]) {
         for (i, value) in values.iter().enumerate() {
             let number = i + 1;

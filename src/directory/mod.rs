@@ -3,6 +3,8 @@
 //! - [`Framer`]: one direction of a connection in, whole messages out, or SASL buffers, with resynchronisation behind damage
 //! - [`Message`], [`Operation`], [`Filter`], [`Entry`]: what a message says, as far as it can be read
 //! - [`ActivationObject`]: an entry with its attributes typed; [`schema`] says what they are
+//! - [`Session`]: a connection, its requests joined with their responses
+//! - [`ldif`]: reads exports
 //! - [`Dn`]: distinguished names, compared as the directory compares them
 //!
 //! Passwords and credentials are never kept, and licences only as their length and hash.
@@ -12,10 +14,12 @@ mod ber;
 mod dn;
 mod filter;
 mod framer;
+pub mod ldif;
 mod message;
 pub mod oid;
 mod result_code;
 pub mod schema;
+mod session;
 
 pub use activation_object::{
     ActivationObject, License, LicenseHint, LicenseKind, MAX_LENGTHS, MAX_PROBLEMS, OtherAttribute, Problem,
@@ -31,3 +35,7 @@ pub use message::{
     SearchRequest,
 };
 pub use result_code::ResultCode;
+pub use session::{
+    BindExchange, Counts, Ending, Event, Found, MAX_ENTRIES, MAX_HELD, MAX_OUTSTANDING, OtherExchange,
+    SearchExchange, Session, Side,
+};
