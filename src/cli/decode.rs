@@ -9,16 +9,20 @@ use std::thread;
 use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::capture::{
-    self, CaptureReader, Comment, Merged, Packets, Progress, TimeBound, TimeWindow, Within,
+    self, CaptureReader, Comment, LinkType, Merged, Packets, Progress, TimeBound, TimeWindow, Within,
 };
 use crate::mak::vamt::Computer;
 use crate::redact::{self, StandIns};
 use crate::report::{JsonReport, Stats, StatsLayout, TextReport};
 use crate::tls::KeyLog;
 use crate::trace::{
-    ConnectionRecord, Exchange, FileFormat, FileRecord, Filter, InputKind, MakExchange, Notice, NoticeKind,
-    Observer, Options, PduRecord, Scribe, Summary, look_at, trace_body, trace_har, trace_pages, trace_vamt,
+    ChannelRecord, ConnectionRecord, ControlRecord, DirectoryExchange, Exchange, FileFormat, FileRecord,
+    Filter, GuestExchange, InputKind, Lookup, MakExchange, Notice, NoticeKind, ObjectRecord, Observer,
+    Options, PduRecord, Record, RingOptions, Scribe, Search, Summary, look_at, trace_body, trace_har,
+    trace_ldif, trace_pages, trace_ring, trace_vamt,
 };
+use crate::vmbus::{ChannelClass, PipeMode};
+use crate::wire::Guid;
 
 use super::progress::Bar;
 use super::{FAILED, FINE, USAGE, complain, redaction};
@@ -27,7 +31,7 @@ use super::{FAILED, FINE, USAGE, complain, redaction};
 pub(super) struct Arguments {
     /// Captures (pcap, pcapng), HAR files, bodies of MAK's services and VAMT files, compressed (gzip, zstd, lz4) or not;
     /// `-` is standard input, a directory all captures, HAR and VAMT files below it
-    #[arg(required_unless_present = "filter", value_name = "FILE")]
+    #[arg(required_unless_present_any = ["filter", "ring"], value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How to show what is found
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -54,6 +58,22 @@ pub(super) struct Arguments {
     /// Open TLS with this key log (NSS format, as SSLKEYLOGFILE writes it); secrets in a pcapng are used anyway
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
+    /// Read packets of this link type, of those that are up to their user, as records of VMBus; without it, packets of all
+    /// these that begin as such records do
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(147..=162))]
+    vmbus_link: Option<u16>,
+    /// Read this file as a dump of a channel's two rings, the one from guest to host first
+    #[arg(long, value_name = "FILE")]
+    ring: Vec<PathBuf>,
+    /// The class of the channel whose rings were dumped: avma, kvp, synthrdp, or a GUID
+    #[arg(long, value_name = "CLASS", default_value = "avma", value_parser = ring_class)]
+    ring_class: Guid,
+    /// How the channel's pipe is read: message, byte, or none where it is none
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = RingPipe::Message)]
+    ring_pipe: RingPipe,
+    /// The page of the dump at which the ring from host to guest begins [default: the middle]
+    #[arg(long, value_name = "PAGE")]
+    ring_split: Option<u32>,
     /// Put stand-ins in place of machine names, addresses, CMIDs, product ids, installation and confirmation IDs: the same
     /// for the same value within a run, or in all runs with this SECRET
     #[arg(long, value_name = "SECRET", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -82,6 +102,28 @@ enum Format {
     Text,
     /// JSON Lines, one object a line
     Jsonl,
+}
+
+/// How the packets of a dumped ring are read.
+#[derive(Clone, Copy, ValueEnum)]
+enum RingPipe {
+    /// A packet is a message
+    Message,
+    /// Packets are a stream
+    Byte,
+    /// Their payloads are left as they are
+    None,
+}
+
+fn ring_class(text: &str) -> Result<Guid, String> {
+    let known = match text.to_ascii_lowercase().as_str() {
+        "avma" => Some(ChannelClass::Avma),
+        "kvp" => Some(ChannelClass::Kvp),
+        "synthrdp" => Some(ChannelClass::SynthRdpControl),
+        _ => None,
+    };
+    let class = known.and_then(ChannelClass::class_id).or_else(|| Guid::parse(text));
+    class.ok_or_else(|| "neither avma, kvp, synthrdp nor a GUID".to_owned())
 }
 
 /// Threads that are of use.
@@ -161,7 +203,8 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
         Ok(key_log) => Arc::new(key_log),
         Err(code) => return code,
     };
-    let mut options = Options { checksums: arguments.checksums, key_log, ..Options::default() };
+    let vmbus_link = arguments.vmbus_link.map(LinkType);
+    let mut options = Options { checksums: arguments.checksums, key_log, vmbus_link, ..Options::default() };
     options.ports.extend(&arguments.ports);
     let files = match capture::expand(&arguments.files) {
         Ok(files) => files,
@@ -170,13 +213,13 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
             return FAILED;
         }
     };
-    if arguments.files.is_empty() {
+    if arguments.files.is_empty() && arguments.ring.is_empty() {
         complain("no FILE is named");
         return USAGE;
     }
-    if files.is_empty() {
+    if files.is_empty() && arguments.ring.is_empty() {
         complain(
-            "no captures there (a directory stands for the *.pcap, *.pcapng, *.cap, *.ntar, *.har, *.cil and *.cilx below it)",
+            "no captures there (a directory stands for the *.pcap, *.pcapng, *.cap, *.ntar, *.har, *.cil, *.cilx and *.ldif below it)",
         );
         return FAILED;
     }
@@ -192,6 +235,17 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
     let progress = Progress::default();
     let mut out = Out { out: io::stdout().lock(), failure: None, bar: Bar::start(&progress) };
     let mut failed = 0;
+    let rings_are = RingOptions {
+        class_id: arguments.ring_class,
+        pipe: match arguments.ring_pipe {
+            RingPipe::Message => Some(PipeMode::Message),
+            RingPipe::Byte => Some(PipeMode::Byte),
+            RingPipe::None => None,
+        },
+        downstream_page: arguments.ring_split,
+    };
+    let rings = arguments.ring.iter().map(|file| (file, true));
+    let inputs: Vec<(&PathBuf, bool)> = files.iter().map(|file| (file, false)).chain(rings).collect();
     if arguments.merge {
         let mut packets = Merged::open(&files, &progress);
         let name = MERGED;
@@ -200,14 +254,16 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
         chief.file(&FileRecord { name, format: None, files: &names });
         failed += run.trace(&mut packets, chief, &report, &mut stats, &mut out);
     } else {
-        files.iter().for_each(|file| progress.expect(file));
-        for file in &files {
+        inputs.iter().for_each(|(file, _)| progress.expect(file));
+        for &(file, is_ring) in &inputs {
             if out.failure.is_some() {
                 break;
             }
             let name = file.display().to_string();
             let mut chief = run.shown(&report, &name, stats.is_some());
-            let wrong = match capture::open_counted(file, &progress).and_then(look_at) {
+            let opened = capture::open_counted(file, &progress).and_then(look_at);
+            let opened = opened.map(|(kind, reader)| (if is_ring { InputKind::Ring } else { kind }, reader));
+            let wrong = match opened {
                 Ok((InputKind::Capture, reader)) => match CaptureReader::new(reader) {
                     Ok(mut packets) => {
                         let format = Some(FileFormat::Capture(packets.format()));
@@ -223,7 +279,7 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
                     }
                     let format = Some(FileFormat::Other(kind));
                     chief.file(&FileRecord { name: &name, format, files: &[] });
-                    failed += read_document(kind, reader, chief, &mut stats, &mut out);
+                    failed += read_document(kind, reader, &rings_are, chief, &mut stats, &mut out);
                     continue;
                 }
                 Err(error) => {
@@ -255,8 +311,8 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
         out.write(&page);
     }
     let code = if failed > 0 { FAILED } else { FINE };
-    if failed > 0 && files.len() > 1 && !arguments.merge {
-        complain(format_args!("{failed} of {} inputs could not be read to their end", files.len()));
+    if failed > 0 && inputs.len() > 1 && !arguments.merge {
+        complain(format_args!("{failed} of {} inputs could not be read to their end", inputs.len()));
     }
     out.finish(code)
 }
@@ -314,6 +370,7 @@ impl Run<'_> {
 fn read_document<S: Scribe, W: Write>(
     kind: InputKind,
     reader: impl Read,
+    rings: &RingOptions,
     mut chief: Shown<'_, S>,
     stats: &mut Option<Stats>,
     out: &mut Out<W>,
@@ -323,9 +380,9 @@ fn read_document<S: Scribe, W: Write>(
     match kind {
         InputKind::Har => trace_har(reader, &mut observer),
         InputKind::Vamt => trace_vamt(reader, &mut observer),
-        InputKind::Document | InputKind::Capture | InputKind::Ldif | InputKind::Ring => {
-            trace_body(reader, &mut observer)
-        }
+        InputKind::Ldif => trace_ldif(reader, &mut observer),
+        InputKind::Ring => trace_ring(reader, rings, &mut observer),
+        InputKind::Document | InputKind::Capture => trace_body(reader, &mut observer),
     };
     let Paged { shown, .. } = observer;
     if let Some(counted) = shown.stats {
@@ -355,6 +412,21 @@ impl<S: Scribe, W: Write> Observer for Paged<'_, '_, S, W> {
 
     fn computer(&mut self, computer: &Computer) {
         self.shown.computer(computer);
+        self.hand_out();
+    }
+
+    fn object(&mut self, object: &ObjectRecord) {
+        self.shown.object(object);
+        self.hand_out();
+    }
+
+    fn guest(&mut self, exchange: &GuestExchange) {
+        self.shown.guest(exchange);
+        self.hand_out();
+    }
+
+    fn channel(&mut self, channel: &ChannelRecord) {
+        self.shown.channel(channel);
         self.hand_out();
     }
 
@@ -417,6 +489,23 @@ struct Shown<'a, S> {
 }
 
 impl<S: Scribe> Shown<'_, S> {
+    /// True where the record is asked for.
+    fn takes<'r>(&self, record: impl Into<Record<'r>>) -> bool {
+        self.filter.is_none_or(|filter| filter.matches(record))
+    }
+
+    /// Counts or shows a record, as it may be shown.
+    fn record<'r, R>(&mut self, record: &'r R, show: fn(&mut S, &R))
+    where
+        Record<'r>: From<&'r R>,
+    {
+        if let Some(stats) = &mut self.stats {
+            stats.count(record);
+        } else if !self.quiet {
+            show(&mut self.report, record);
+        }
+    }
+
     /// True where what belongs to no exchange is shown.
     fn shows_all(&self) -> bool {
         !self.quiet && self.stats.is_none() && self.filter.is_none()
@@ -438,28 +527,47 @@ impl<S: Scribe> Observer for Shown<'_, S> {
     }
 
     fn exchange(&mut self, exchange: &Exchange) {
-        if self.filter.is_some_and(|filter| !filter.matches(exchange)) {
-            return;
-        }
-        let redacted = self.stand_ins.map(|stand_ins| stand_ins.exchange(exchange));
-        let exchange = redacted.as_ref().unwrap_or(exchange);
-        if let Some(stats) = &mut self.stats {
-            stats.count(exchange);
-        } else if !self.quiet {
-            self.report.exchange(exchange);
+        if self.takes(exchange) {
+            match self.stand_ins {
+                Some(stand_ins) => self.record(&stand_ins.exchange(exchange), S::exchange),
+                None => self.record(exchange, S::exchange),
+            }
         }
     }
 
     fn mak(&mut self, exchange: &MakExchange) {
-        if self.filter.is_some_and(|filter| !filter.matches(exchange)) {
-            return;
+        if self.takes(exchange) {
+            match self.stand_ins {
+                Some(stand_ins) => self.record(&stand_ins.mak(exchange), S::mak),
+                None => self.record(exchange, S::mak),
+            }
         }
-        let redacted = self.stand_ins.map(|stand_ins| stand_ins.mak(exchange));
-        let exchange = redacted.as_ref().unwrap_or(exchange);
-        if let Some(stats) = &mut self.stats {
-            stats.count(exchange);
-        } else if !self.quiet {
-            self.report.mak(exchange);
+    }
+
+    fn directory(&mut self, exchange: &DirectoryExchange) {
+        if self.takes(exchange) {
+            match self.stand_ins {
+                Some(stand_ins) => self.record(&stand_ins.directory(exchange), S::directory),
+                None => self.record(exchange, S::directory),
+            }
+        }
+    }
+
+    fn lookup(&mut self, lookup: &Lookup) {
+        if self.takes(lookup) {
+            match self.stand_ins {
+                Some(stand_ins) => self.record(&stand_ins.lookup(lookup), S::lookup),
+                None => self.record(lookup, S::lookup),
+            }
+        }
+    }
+
+    fn guest(&mut self, exchange: &GuestExchange) {
+        if self.takes(exchange) {
+            match self.stand_ins {
+                Some(stand_ins) => self.record(&stand_ins.guest(exchange), S::guest),
+                None => self.record(exchange, S::guest),
+            }
         }
     }
 
@@ -468,6 +576,42 @@ impl<S: Scribe> Observer for Shown<'_, S> {
             match self.stand_ins {
                 Some(stand_ins) => self.report.computer(&stand_ins.computer(computer)),
                 None => self.report.computer(computer),
+            }
+        }
+    }
+
+    fn object(&mut self, object: &ObjectRecord) {
+        if self.shows_all() {
+            match self.stand_ins {
+                Some(stand_ins) => self.report.object(&stand_ins.object(object)),
+                None => self.report.object(object),
+            }
+        }
+    }
+
+    fn search(&mut self, search: &Search) {
+        if self.shows_all() {
+            match self.stand_ins {
+                Some(stand_ins) => self.report.search(&stand_ins.search(search)),
+                None => self.report.search(search),
+            }
+        }
+    }
+
+    fn channel(&mut self, channel: &ChannelRecord) {
+        if self.shows_all() {
+            match self.stand_ins {
+                Some(stand_ins) => self.report.channel(&stand_ins.channel(channel)),
+                None => self.report.channel(channel),
+            }
+        }
+    }
+
+    fn control(&mut self, control: &ControlRecord) {
+        if self.shows_all() {
+            match self.stand_ins {
+                Some(stand_ins) => self.report.control(&stand_ins.control(control)),
+                None => self.report.control(control),
             }
         }
     }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::mak::vamt::{CandidateKind, Computer, NamedValue};
 use crate::mak::{
     ConfirmationId, Content, Field, Id, InstallationId, Message, RequestDocument, ResponseDocument,
@@ -14,6 +16,7 @@ impl StandIns {
     #[must_use]
     pub fn mak(&self, exchange: &MakExchange) -> MakExchange {
         let mut exchange = exchange.clone();
+        exchange.found = exchange.found.map(|found| Arc::new(self.found(&found)));
         match &mut exchange.carrier {
             Carrier::Stream { client, server, .. } => {
                 *client = self.endpoint(*client);
@@ -49,7 +52,7 @@ impl StandIns {
     }
 
     /// `IID-5d41402abc4b2a76`, or `wrong-IID-...`: whether it was one is all that is left of it.
-    fn id(&self, kind: &str, id: &str, is_valid: bool) -> String {
+    pub(super) fn id(&self, kind: &str, id: &str, is_valid: bool) -> String {
         let digits: String = id.chars().filter(char::is_ascii_digit).collect();
         let stand_in = self.text(kind, &digits);
         if is_valid || stand_in.is_empty() { stand_in } else { format!("wrong-{stand_in}") }

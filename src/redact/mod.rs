@@ -8,6 +8,7 @@ pub mod keys;
 mod mak;
 mod records;
 mod stand_in;
+mod surroundings;
 
 pub(crate) use keys::is_overlooked;
 pub use keys::{bytes, page, text};

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::capture::Comment;
 use crate::kms::{RequestBody, RequestMessage, ResponseBody, ResponseMessage};
@@ -18,6 +19,7 @@ impl StandIns {
         let mut exchange = exchange.clone();
         exchange.client = self.endpoint(exchange.client);
         exchange.server = self.endpoint(exchange.server);
+        exchange.found = exchange.found.map(|found| Arc::new(self.found(&found)));
         if let Some(request) = &mut exchange.request {
             request.bytes.fill(0);
             request.object = request.object.map(|object| self.guid(object));
@@ -88,8 +90,10 @@ impl StandIns {
         let mut connection = connection.clone();
         connection.flow.client = self.endpoint(connection.flow.client);
         connection.flow.server = self.endpoint(connection.flow.server);
-        let tls = connection.web.as_mut().and_then(|web| web.tls.as_mut());
-        if let Some(hello) = tls.and_then(|tls| tls.info.client_hello.as_mut()) {
+        connection.found = connection.found.map(|found| Arc::new(self.found(&found)));
+        let of_web = connection.web.iter_mut().filter_map(|web| web.tls.as_mut());
+        let of_directory = connection.directory.iter_mut().filter_map(|directory| directory.tls.as_mut());
+        for hello in of_web.chain(of_directory).filter_map(|tls| tls.info.client_hello.as_mut()) {
             hello.server_name = hello.server_name.as_deref().map(|name| self.host(name));
         }
         connection

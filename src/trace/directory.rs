@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use crate::capture::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Stamp};
 use crate::directory::{
-    ActivationObject, Authentication, BindExchange, Counts, Ending, Event, Found as Entry, MAX_REFERRALS,
-    Operation, ResultCode, SearchExchange, Session, Side, is_activation_search, looks_like_ldap,
+    ActivationObject, Authentication, BindExchange, Counts, Ending, Event, Found as Entry, Operation,
+    ResultCode, SearchExchange, Session, Side, is_activation_search, looks_like_ldap,
 };
 use crate::tls::looks_like_client_hello;
 use crate::wire::Error;

@@ -354,7 +354,7 @@ pub(super) fn write_web(json: &mut Json, web: &WebRecord) {
     );
 }
 
-fn write_tls(json: &mut Json, tls: &TlsRecord) {
+pub(super) fn write_tls(json: &mut Json, tls: &TlsRecord) {
     let TlsRecord { info, is_opened, seal } = tls;
     let client = info.client_hello.as_ref();
     let server = info.server_hello.as_ref();

@@ -1,4 +1,7 @@
+mod directory;
+mod discovery;
 mod mak;
+mod vmbus;
 
 use crate::capture::{About, Comment, Direction};
 use crate::catalog::{hresult, license_status, product};
@@ -9,9 +12,9 @@ use crate::mak::vamt::Computer;
 use crate::redact;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
-    Answer, ConnectionRecord, ContextStanding, Exchange, FaultRecord, FileFormat, FileRecord, Found,
-    MakExchange, Notice, Observer, PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Span,
-    Summary,
+    Answer, ChannelRecord, ConnectionRecord, ContextStanding, ControlRecord, DirectoryExchange, Exchange,
+    FaultRecord, FileFormat, FileRecord, Found, GuestExchange, Lookup, MakExchange, Notice, ObjectRecord,
+    Observer, PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Search, Span, Summary,
 };
 use crate::wire::{self, Hex, Rfc3339, hex};
 
@@ -96,6 +99,36 @@ impl Observer for JsonReport {
 
     fn computer(&mut self, computer: &Computer) {
         self.write("computer", |json| mak::write_computer(json, computer));
+    }
+
+    fn directory(&mut self, exchange: &DirectoryExchange) {
+        self.write("directory", |json| directory::write_directory(json, exchange));
+    }
+
+    fn object(&mut self, object: &ObjectRecord) {
+        self.write("object", |json| directory::write_object(json, object));
+    }
+
+    fn lookup(&mut self, lookup: &Lookup) {
+        self.write("lookup", |json| discovery::write_lookup(json, lookup));
+    }
+
+    fn search(&mut self, search: &Search) {
+        self.write("search", |json| discovery::write_search(json, search));
+    }
+
+    fn guest(&mut self, exchange: &GuestExchange) {
+        self.write("guest", |json| vmbus::write_guest(json, exchange));
+    }
+
+    fn channel(&mut self, channel: &ChannelRecord) {
+        self.write("channel", |json| vmbus::write_channel(json, channel));
+    }
+
+    fn control(&mut self, control: &ControlRecord) {
+        if self.verbose {
+            self.write("control", |json| vmbus::write_control(json, control));
+        }
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
@@ -425,6 +458,7 @@ fn write_connection(json: &mut Json, connection: &ConnectionRecord) {
         "contexts": connection.contexts[..],
         "exchanges": connection.exchanges,
         "other_calls": connection.other_calls,
+        "directory": IfAny(connection.directory.as_deref()),
         "web": IfAny(connection.web.as_deref().map(|web| Object(|json| mak::write_web(json, web)))),
         "found": IfAny(connection.found.as_deref()),
     );
@@ -519,6 +553,9 @@ fn write_summary(json: &mut Json, summary: &Summary) {
         "pdus": summary.pdus,
         "exchanges": summary.exchanges,
         "mak_exchanges": summary.mak_exchanges,
+        "lookups": summary.lookups,
+        "directory_exchanges": summary.directory_exchanges,
+        "guest_exchanges": summary.guest_exchanges,
         "answered": summary.answered,
         "refused": summary.refused,
         "faults": summary.faults,
@@ -529,8 +566,14 @@ fn write_summary(json: &mut Json, summary: &Summary) {
         "late_bytes": summary.late_bytes,
         "evicted_connections": summary.evicted_connections,
         "comments": summary.comments,
-        "entries": IfAny((summary.entries > 0).then_some(summary.entries)),
-        "computers": IfAny((summary.computers > 0).then_some(summary.computers)),
+        "entries": if_any(summary.entries),
+        "computers": if_any(summary.computers),
+        "objects": if_any(summary.objects),
+        "dns_messages": if_any(summary.dns_messages),
+        "other_lookups": if_any(summary.other_lookups),
+        "vmbus_packets": if_any(summary.vmbus_packets),
+        "channels": if_any(summary.channels),
+        "control_messages": if_any(summary.control_messages),
         "notices": summary.notices,
     );
 }
@@ -549,6 +592,10 @@ impl Value for wire::Error {
         };
         Object(fields).write(json);
     }
+}
+
+fn if_any(count: u64) -> IfAny<u64> {
+    IfAny(Some(count).filter(|&count| count > 0))
 }
 
 fn if_not_zero(number: usize) -> Option<usize> {

@@ -451,7 +451,7 @@ impl fmt::Display for ErrorLine<'_> {
 }
 
 /// `TLS 1.3 TLS_AES_256_GCM_SHA384 to activation.sls.microsoft.com, sealed: ...`; and whether it is in a tunnel.
-struct TlsLine<'a>(&'a TlsRecord, bool);
+pub(super) struct TlsLine<'a>(pub(super) &'a TlsRecord, pub(super) bool);
 
 impl fmt::Display for TlsLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

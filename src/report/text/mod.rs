@@ -1,5 +1,8 @@
+mod directory;
+mod discovery;
 mod found;
 mod mak;
+mod vmbus;
 
 use std::fmt::{self, Write as _};
 
@@ -8,9 +11,10 @@ use crate::kms::Check;
 use crate::mak::vamt::Computer;
 use crate::rpc::{self, Context, Outcome as ContextOutcome};
 use crate::trace::{
-    Answer, ConnectionRecord, ContextStanding, Exchange, FileFormat, FileRecord, Found, InputKind,
-    MakExchange, NdrBasis, Notice, Observer, Outcome, PduContent, PduRecord, RequestRecord, ResponseRecord,
-    Scribe, Stage, Summary,
+    Answer, ChannelRecord, ConnectionRecord, ContextStanding, ControlRecord, DirectoryExchange, Exchange,
+    FileFormat, FileRecord, Found, GuestExchange, InputKind, Lookup, MakExchange, NdrBasis, Notice,
+    ObjectRecord, Observer, Outcome, PduContent, PduRecord, RequestRecord, ResponseRecord, Scribe, Search,
+    Stage, Summary,
 };
 use crate::wire::{Hex, Rfc3339};
 
@@ -358,6 +362,9 @@ impl TextReport {
         if let Some(web) = &connection.web {
             self.write_web(connection, web)?;
         }
+        if let Some(directory) = &connection.directory {
+            self.write_directory_record(directory)?;
+        }
         if let Some(reason) = connection.bind_nak {
             let reason = names::Numbered(reason, rpc::reject_reason_name(reason));
             writeln!(self.page, "  bind_nak reason {reason}")?;
@@ -521,6 +528,39 @@ impl Observer for TextReport {
 
     fn computer(&mut self, computer: &Computer) {
         self.put(|report| report.write_computer(computer));
+    }
+
+    fn directory(&mut self, exchange: &DirectoryExchange) {
+        self.put(|report| report.write_directory(exchange));
+    }
+
+    fn object(&mut self, object: &ObjectRecord) {
+        self.put(|report| report.write_object(object));
+    }
+
+    fn lookup(&mut self, lookup: &Lookup) {
+        self.put(|report| report.write_lookup(lookup));
+    }
+
+    fn search(&mut self, search: &Search) {
+        // Of one domain, the lookup has said it all.
+        if search.attempts.len() > 1 {
+            self.put(|report| report.write_search(search));
+        }
+    }
+
+    fn guest(&mut self, exchange: &GuestExchange) {
+        self.put(|report| report.write_guest(exchange));
+    }
+
+    fn channel(&mut self, channel: &ChannelRecord) {
+        self.put(|report| report.write_channel(channel));
+    }
+
+    fn control(&mut self, control: &ControlRecord) {
+        if self.verbose {
+            self.put(|report| report.write_control(control));
+        }
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
