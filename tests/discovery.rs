@@ -1204,8 +1204,11 @@ mod multicast {
 mod searches {
     use super::*;
 
+    /// When it is asked, for which domain, and when what is answered.
+    type Planned<'a> = (i64, &'a str, Option<(i64, Build)>);
+
     /// Lookups of the service below domains, each with the time of the query and of the answer, as searches in text.
-    fn searches(plan: &[(i64, &str, Option<(i64, Build)>)]) -> Vec<String> {
+    fn searches(plan: &[Planned<'_>]) -> Vec<String> {
         let mut events: Vec<(i64, bool, Message)> = Vec::new();
         for (id, (asked, domain, answer)) in (0..).zip(plan) {
             events.push((*asked, true, query(id, &service(domain), SRV)));
