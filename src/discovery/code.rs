@@ -106,7 +106,9 @@ impl Rcode {
     /// The code's mnemonic.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
-        iana::OptRcode::checked_from_int(self.0)?.to_mnemonic_str()
+        // The crate's own check refuses every code but 0.
+        let is_code = self.0 <= MAX_RCODE;
+        is_code.then(|| iana::OptRcode::masked_from_int(self.0).to_mnemonic_str())?
     }
 
     /// The code of this mnemonic, in upper or lower case.
@@ -245,6 +247,9 @@ fn named(f: &mut fmt::Formatter<'_>, name: Option<&str>, prefix: &str, number: u
     }
 }
 
+/// The highest response code: there are twelve bits for it.
+const MAX_RCODE: u16 = 0xfff;
+
 /// The highest response code that has a mnemonic: BADCOOKIE (RFC 7873).
 const MAX_NAMED_RCODE: u16 = 23;
 
@@ -294,7 +299,7 @@ mod tests {
         assert_eq!((Rcode(17).to_string().as_str(), Rcode::by_name("RCODE17")), ("RCODE17", None));
         // Twelve bits are all that a message has; more is no name's.
         assert_eq!(Rcode(0xffff).to_string(), "RCODE65535");
-        let last = (0..=0xfff).rev().map(Rcode).find(|code| code.name().is_some());
+        let last = (0..=MAX_RCODE).rev().map(Rcode).find(|code| code.name().is_some());
         assert_eq!(last, Some(Rcode(MAX_NAMED_RCODE)));
     }
 

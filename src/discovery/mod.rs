@@ -21,6 +21,7 @@ mod service;
 mod tcp;
 
 pub use code::{Class, Flags, Opcode, Rcode, RecordType};
+pub(crate) use damage::UNEXPLAINED;
 pub use edns::{Edns, EdnsOption};
 pub use lookup::{Answer, Lookup, MAX_SERVERS, MAX_UPDATES, Origin, Outcome, Queries, Transport};
 pub use lookups::{Counts, Lookups, Peer};

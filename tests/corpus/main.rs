@@ -5,6 +5,7 @@
 //! After a change here, `VOLACT_WRITE_SEEDS=1 cargo test --test corpus` writes them anew. What once failed is kept in
 //! `corpus/regressions/<target>/`, by hand.
 
+mod discovery;
 mod http;
 mod mak;
 
@@ -355,6 +356,9 @@ fn seeds() -> Seeds {
     }
     for (name, bytes) in secrets() {
         cut.put("redact", &name, bytes);
+    }
+    for (name, bytes) in discovery::all() {
+        cut.put("dns", name, bytes);
     }
     for (name, bytes) in http::http() {
         cut.put("http", name, bytes);
