@@ -7,6 +7,7 @@
 
 mod http;
 mod mak;
+mod vmbus;
 
 #[path = "../../src/capture/layers/samples.rs"]
 mod samples;
@@ -364,6 +365,9 @@ fn seeds() -> Seeds {
     }
     for (target, name, bytes) in mak::all() {
         cut.put(target, name, bytes);
+    }
+    for (target, name, bytes) in vmbus::all() {
+        cut.put(target, &name, bytes);
     }
     cut.seeds
 }
