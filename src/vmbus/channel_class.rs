@@ -114,7 +114,7 @@ mod tests {
         for class in ChannelClass::all() {
             let (class_id, instance) = (class.class_id().unwrap(), class.instance_id());
             assert_eq!(ChannelClass::of(class_id, Guid::from_u128(1)), class, "{}", class.name());
-            assert_eq!(instance.is_none_or(|id| ChannelClass::of(Guid::NIL, id) == class), true);
+            assert!(instance.is_none_or(|id| ChannelClass::of(Guid::NIL, id) == class));
         }
         assert_eq!(ChannelClass::of(Guid::NIL, Guid::NIL), ChannelClass::Unknown);
         assert_eq!(ChannelClass::Unknown.class_id(), None);

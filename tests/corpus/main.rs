@@ -8,6 +8,7 @@
 mod discovery;
 mod http;
 mod mak;
+mod vmbus;
 
 #[path = "../../src/capture/layers/samples.rs"]
 mod samples;
@@ -368,6 +369,9 @@ fn seeds() -> Seeds {
     }
     for (target, name, bytes) in mak::all() {
         cut.put(target, name, bytes);
+    }
+    for (target, name, bytes) in vmbus::all() {
+        cut.put(target, &name, bytes);
     }
     cut.seeds
 }

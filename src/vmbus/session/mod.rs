@@ -221,7 +221,8 @@ impl<S: Copy> Session<S> {
     }
 
     /// Takes the packets of both rings, all with one stamp. Nothing in a dump says which packet came before one of the other
-    /// ring: they are taken by turns, those of the side first that asks in a channel of this class.
+    /// ring. They are taken by turns, those of the side first that asks in a channel of this class, and so that the last
+    /// ones of both rings come last: of the older ones, a smaller ring has kept fewer.
     pub fn push_dump(&mut self, rings: &RingPair<'_>, dump: &Dump, stamp: S, handler: &mut impl Handler<S>) {
         let sides = match ChannelClass::of(dump.class_id, dump.instance_id) {
             ChannelClass::Kvp => [Direction::HostToGuest, Direction::GuestToHost],
@@ -238,7 +239,8 @@ impl<S: Copy> Session<S> {
         let most = walks.iter().map(|(_, walk)| walk.packets.len()).max().unwrap_or(0);
         for i in 0..most {
             for (direction, walk) in &walks {
-                let Some(packet) = walk.packets.get(i) else { continue };
+                let place = (i + walk.packets.len()).checked_sub(most);
+                let Some(packet) = place.and_then(|place| walk.packets.get(place)) else { continue };
                 self.push(&packet.record(*direction, dump.channel_id, guids, dump.pipe_type), stamp, handler);
                 if let Some(error) = &packet.error {
                     let (channel_id, direction, length) = (Some(dump.channel_id), *direction, 0);
