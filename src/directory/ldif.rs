@@ -317,8 +317,7 @@ impl<R: Read> Lines<R> {
             }
         }
         if line.text.len() > MAX_LINE {
-            let kind =
-                ErrorKind::Length { declared: MAX_LINE as u64 + 1, least: 0, most: MAX_LINE as u64 };
+            let kind = ErrorKind::Length { declared: MAX_LINE as u64 + 1, least: 0, most: MAX_LINE as u64 };
             return Some(Err(problem(line.number, line.offset, kind)));
         }
         Some(Ok(line))

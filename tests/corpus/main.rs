@@ -5,6 +5,7 @@
 //! After a change here, `VOLACT_WRITE_SEEDS=1 cargo test --test corpus` writes them anew. What once failed is kept in
 //! `corpus/regressions/<target>/`, by hand.
 
+mod directory;
 mod http;
 mod mak;
 
@@ -362,7 +363,7 @@ fn seeds() -> Seeds {
     for (name, bytes) in http::har() {
         cut.put("har", name, bytes);
     }
-    for (target, name, bytes) in mak::all() {
+    for (target, name, bytes) in mak::all().into_iter().chain(directory::all()) {
         cut.put(target, name, bytes);
     }
     cut.seeds
