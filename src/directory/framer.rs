@@ -344,8 +344,10 @@ impl<S: Copy> Framer<S> {
             let kind = ErrorKind::Length { declared: length.into(), least: 0, most: u64::from(MAX_SEALED) };
             return Step::Error(Error { layer: LAYER, field: "SASL buffer", offset: 0, kind });
         }
+        // A buffer that was looked for was recognised by what is behind its length.
+        let came = u32::try_from(self.buffer.len() - LENGTH).unwrap_or(length).min(length);
         self.buffer.clear();
-        self.state = State::Sealed { length, came: 0 };
+        self.state = State::Sealed { length, came };
         Step::Sealed(length)
     }
 
@@ -382,7 +384,7 @@ impl<S: Copy> Framer<S> {
             .map(|i| (i, self.begins(&window[i..])))
             .find(|(_, begins)| *begins != Some(false));
         let passed = stop.map_or(window.len(), |(i, _)| i);
-        self.note_skipped(&window[..passed]);
+        self.note_skipped(&window, passed);
         self.at += passed as u64;
         let at = self.at;
         let begin = self.pieces.iter().rposition(|(begin, _)| *begin <= at).unwrap_or(0);
@@ -414,8 +416,9 @@ impl<S: Copy> Framer<S> {
         if self.may_seal && bytes[0] == 0 { is_plausibly_sealed(bytes) } else { looks_like_ldap(bytes) }
     }
 
-    fn note_skipped(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
+    /// Passes over the first `length` of the bytes. Of what is skipped, all of them say what is wrong with the first.
+    fn note_skipped(&mut self, bytes: &[u8], length: usize) {
+        if length == 0 {
             return;
         }
         let Some((_, first)) = self.pieces.iter().rfind(|(begin, _)| *begin <= self.at) else { return };
@@ -427,15 +430,15 @@ impl<S: Copy> Framer<S> {
             };
             Skip { offset, length: 0, first: *first, sample: Vec::new(), error }
         });
-        skip.length += bytes.len() as u64;
-        let room = SAMPLE.saturating_sub(skip.sample.len()).min(bytes.len());
+        skip.length += length as u64;
+        let room = SAMPLE.saturating_sub(skip.sample.len()).min(length);
         skip.sample.extend_from_slice(&bytes[..room]);
     }
 
     /// Skips what was kept while scanning.
     fn skip_held(&mut self) {
         let held = std::mem::take(&mut self.buffer);
-        self.note_skipped(&held);
+        self.note_skipped(&held, held.len());
         self.at += held.len() as u64;
     }
 

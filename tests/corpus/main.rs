@@ -6,6 +6,7 @@
 //! `corpus/regressions/<target>/`, by hand.
 
 mod discovery;
+mod directory;
 mod http;
 mod mak;
 mod vmbus;
@@ -367,7 +368,7 @@ fn seeds() -> Seeds {
     for (name, bytes) in http::har() {
         cut.put("har", name, bytes);
     }
-    for (target, name, bytes) in mak::all() {
+    for (target, name, bytes) in mak::all().into_iter().chain(directory::all()) {
         cut.put(target, name, bytes);
     }
     for (target, name, bytes) in vmbus::all() {
