@@ -5,8 +5,8 @@
 //! After a change here, `VOLACT_WRITE_SEEDS=1 cargo test --test corpus` writes them anew. What once failed is kept in
 //! `corpus/regressions/<target>/`, by hand.
 
-mod discovery;
 mod directory;
+mod discovery;
 mod http;
 mod mak;
 mod vmbus;
