@@ -15,7 +15,6 @@ import http.client
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import socket
@@ -29,21 +28,25 @@ from dataclasses import dataclass
 
 sys.dont_write_bytecode = True
 
-import messages as m
-import pcapng
-from server import Plan, Server, fingerprint, read_body, read_head, write
-
 HERE = pathlib.Path(__file__).resolve()
 OUT = HERE.parents[1]
-VENV = HERE.parents[3] / "target" / "mak-venv"
+sys.path.append(str(HERE.parents[2] / "make"))
+
+import messages as m
+import pcapng
+import stage
+from dumpcap import Capture
+from server import Plan, Server, fingerprint, read_body, read_head, write
+from stage import wait_for
+
 SYNTHETIC = "synthetic: recorded on loopback by captures/mak/make/record.py against a test server"
 HOST = "activation.sls.microsoft.com"
 HOST_V2 = "activation-v2.sls.microsoft.com"
 LIMIT = 60_000
-DEBIAN = ["tshark", "curl", "openssl", "ethtool", "chromium"]
-PYTHON = ["zeep", "requests", "mitmproxy", "playwright"]
-# Where a Rust toolchain installs programs, if the search path lacks it.
-TOOLS = pathlib.Path.home() / ".cargo" / "bin"
+DEBIAN = {"dumpcap": "tshark", "ip": "iproute2"}
+DEBIAN |= {tool: tool for tool in ("tshark", "curl", "openssl", "ethtool", "chromium")}
+PYTHON = {package: package for package in ("zeep", "requests", "mitmproxy", "playwright")}
+VENV = stage.TARGET / "mak-venv"
 # Set at the start: a folder for what is thrown away, and curl's name.
 TEMP = CURL = None
 
@@ -52,30 +55,12 @@ TEMP = CURL = None
 # The machinery: a namespace, a capture, clients, truth.
 
 
-def prepare(arguments):
-    """Installs what is missing, then starts this script again where it records."""
-    tools = {"dumpcap": "tshark", "ip": "iproute2"} | {tool: tool for tool in DEBIAN}
-    missing = sorted({package for tool, package in tools.items() if shutil.which(tool) is None})
-    if missing:
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True)
-    if not (VENV / "bin" / "playwright").exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-        subprocess.run([VENV / "bin" / "pip", "install", "-q", *PYTHON], check=True)
-    os.execvp("unshare", ["unshare", "-n", "-m", VENV / "bin" / "python", HERE, "--inside", *arguments])
-
-
 def enter():
-    """A loopback that is cut into packets as a network is, and the service's names on it."""
+    """Loopback, and the service's names on it."""
+    stage.loopback()
     hosts = TEMP / "hosts"
     hosts.write_text(f"127.0.0.1 localhost {HOST} {HOST_V2}\n")
-    for command in (
-        ["ip", "link", "set", "lo", "up"],
-        ["ip", "link", "set", "lo", "mtu", "1500"],
-        ["ethtool", "-K", "lo", "tso", "off", "gso", "off", "gro", "off"],
-        ["mount", "--bind", hosts, "/etc/hosts"],
-    ):
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    stage.bind(hosts, "/etc/hosts")
 
 
 class Exchanges:
@@ -176,30 +161,18 @@ class Recording(Exchanges):
         self.embed = embed
 
     def __enter__(self):
-        self.raw = TEMP / f"{self.name}.pcapng"
-        command = ["dumpcap", "-q", "-i", "lo", "-f", self.filter, "-w", self.raw]
-        self.dumpcap = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        for line in self.dumpcap.stderr:
-            if line.startswith("File:"):
-                break
-        time.sleep(0.4)
+        self.capture = Capture(TEMP / f"{self.name}.pcapng", "lo", self.filter)
         return super().__enter__()
 
     def __exit__(self, kind, value, traceback):
         if kind is not None:
-            self.dumpcap.kill()
+            self.capture.abandon()
             return
         self.settle()
-        size = -1
-        while size != (size := self.raw.stat().st_size):
-            time.sleep(0.6)
-        self.dumpcap.send_signal(signal.SIGINT)
-        said = self.dumpcap.communicate()[1]
-        if not re.search(r"received/dropped on interface .*: (\d+)/0 \(pcap:0/dumpcap:0/", said):
-            raise SystemExit(f"{self.name}: packets were dropped:\n{said}")
+        packets = self.capture.stop()
         super().__exit__(kind, value, traceback)
         capture = OUT / f"{self.name}.pcapng"
-        capture.write_bytes(pcapng.label(self.raw.read_bytes(), SYNTHETIC))
+        capture.write_bytes(pcapng.label(packets, SYNTHETIC))
         truth = self.truth(capture)
         save(self.name, truth)
         check(capture, truth, self.keys)
@@ -336,15 +309,6 @@ def tls(*, newest=ssl.TLSVersion.TLSv1_3, curve=None):
     if curve is not None:
         context.set_ecdh_curve(curve)
     return context
-
-
-def wait_for(port):
-    """Waits until somebody listens on this port."""
-    for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.1)
-    raise SystemExit(f"nobody listens on port {port}")
 
 
 @contextlib.contextmanager
@@ -744,7 +708,7 @@ def mak_connect():
 @recording
 def mak_kms():
     notes = ["two KMS exchanges of version 6 (vlmcs to vlmcsd, port 1688) among those of MAK"]
-    vlmcsd, vlmcs = (shutil.which(tool, path=f"{os.environ['PATH']}:{TOOLS}") for tool in ("vlmcsd", "vlmcs"))
+    vlmcsd, vlmcs = map(stage.tool, ("vlmcsd", "vlmcs"))
     if vlmcsd is None or vlmcs is None:
         print("mak_kms: left as it is: needs vlmcsd and vlmcs")
         return
@@ -870,7 +834,7 @@ def save_bodies(request, response, entry):
 def main(arguments):
     global TEMP, CURL
     if arguments[:1] != ["--inside"]:
-        prepare(arguments)
+        stage.prepare(HERE, arguments, debian=DEBIAN, venv=VENV.name, python=PYTHON)
     names = arguments[1:] or list(RECORDINGS)
     (OUT / "truth").mkdir(exist_ok=True)
     CURL = " ".join(version("curl", "--version").split()[:2])
