@@ -10,7 +10,6 @@ package index. It runs in namespaces of its own, hence as root. Ids, times, port
 """
 
 import contextlib
-import json
 import pathlib
 import socket
 import struct
@@ -25,9 +24,8 @@ HERE = pathlib.Path(__file__).resolve()
 OUT = HERE.parents[1]
 sys.path.append(str(HERE.parents[2] / "make"))
 
-import pcapng
+from recording import Recording
 import stage
-from dumpcap import Capture
 from stage import program, wait_for
 
 SYNTHETIC = "synthetic: recorded by captures/discovery/make/record.py between programs in namespaces of their own"
@@ -261,39 +259,14 @@ def recording(function):
     return function
 
 
-class Recording:
-    """What passes over the cable between enter and exit."""
-
-    def __init__(self, name, *, shown="port 53", truth=None):
-        self.name, self.shown, self.truth = name, shown, truth
-
-    def __enter__(self):
-        self.capture = Capture(TEMP / f"{self.name}.pcapng", "cl0", self.shown)
-        return self
-
-    def __exit__(self, kind, value, traceback):
-        if kind is not None:
-            self.capture.abandon()
-            return
-        data = pcapng.label(self.capture.stop(), SYNTHETIC)
-        if len(data) > LIMIT:
-            raise SystemExit(f"{self.name}: {len(data)} bytes")
-        path = OUT / f"{self.name}.pcapng"
-        path.write_bytes(data)
-        if self.truth is not None:
-            truth = {"capture": path.name, "synthetic": SYNTHETIC, **self.truth}
-            (OUT / "truth" / f"{self.name}.json").write_text(json.dumps(truth, indent=1) + "\n")
-        shown = "dns || mdns"
-        command = ["tshark", "-n", "-r", path, "-Y", shown, "-T", "fields", "-e", "_ws.malformed", "-e", "frame.number"]
-        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        bad = [line for line in lines if line.split("\t")[0]]
-        remark = f"; malformed to tshark: {bad}" if bad else ""
-        print(f"{path.name}: {len(data)} bytes, {len(lines)} packets of DNS{remark}", flush=True)
+def record(name, *, shown="port 53", truth=None):
+    about = {"folder": OUT, "scratch": TEMP, "synthetic": SYNTHETIC, "limit": LIMIT, "layer": "dns || mdns"}
+    return Recording(name, shown=shown, truth=truth, **about)
 
 
 @recording
 def dns_srv_one():
-    with server_of(), Recording("dns_srv_one"):
+    with server_of(), record("dns_srv_one"):
         name = "_vlmcs._tcp.corp.example"
         ask(f"dig @{KNOT} {name} SRV", needs="1688 kms1.corp.example")
         ask(f"dig +noedns @{KNOT} {name} SRV", needs="1688 kms1.corp.example")
@@ -313,7 +286,7 @@ def dns_srv_one():
 
 @recording
 def dns_srv_many():
-    with server_of(), Recording("dns_srv_many"):
+    with server_of(), record("dns_srv_many"):
         name = "_vlmcs._tcp.branch.example"
         for server in (KNOT, UNBOUND):
             ask(f"dig @{server} {name} SRV", needs="0 60 1688 kms1.branch.example")
@@ -329,7 +302,7 @@ def dns_srv_many():
 
 @recording
 def dns_aliases():
-    with server_of(), Recording("dns_aliases"):
+    with server_of(), record("dns_aliases"):
         for server in (KNOT, UNBOUND):
             ask(f"dig @{server} _vlmcs._tcp.alias.example SRV", needs="CNAME _vlmcs._tcp.corp.example")
             ask(f"dig @{server} _vlmcs._tcp.here.alias.example SRV", needs="5 5 1688 kms.alias.example")
@@ -341,7 +314,7 @@ def dns_aliases():
 
 @recording
 def dns_errors():
-    with server_of(), silence(), Recording("dns_errors", shown=f"port 53 and not host {SILENT}"):
+    with server_of(), silence(), record("dns_errors", shown=f"port 53 and not host {SILENT}"):
         for tool in ("dig", "kdig", "drill"):
             ask(f"{tool} @{KNOT} _vlmcs._tcp.nowhere.corp.example SRV", needs="NXDOMAIN")
             ask(f"{tool} @{KNOT} _vlmcs._tcp.none.example SRV", needs="SOA")
@@ -378,7 +351,7 @@ def dns_suffixes():
     def ran(client, server, suffixes, tried, found):
         truth["runs"].append({"client": client, "server": server, "suffixes": suffixes, "tried": tried, "found": found})
 
-    with server_of(), Recording("dns_suffixes", truth=truth):
+    with server_of(), record("dns_suffixes", truth=truth):
         name = "_vlmcs._tcp"
         # Each of these stops where the answer is another one than that there is no such name.
         suffixes = ["dead-end.corp.example", "nowhere.corp.example", "corp.example", "branch.example"]
@@ -417,7 +390,7 @@ def dns_suffixes():
 @recording
 def dns_dead_server():
     truth = {"silent": SILENT, "refusing_port": KMS, "second": KNOT}
-    with server_of(), silence(), Recording("dns_dead_server", shown="port 53 or icmp", truth=truth):
+    with server_of(), silence(), record("dns_dead_server", shown="port 53 or icmp", truth=truth):
         resolve_by(SILENT, KNOT, options="timeout:1 attempts:2")
         ask("getent ahosts kms1.corp.example", needs="10.77.0.10")
         ask("host -W 1 -t SRV _vlmcs._tcp.corp.example", needs="kms1.corp.example")
@@ -432,7 +405,7 @@ def dns_dead_server():
 
 @recording
 def dns_truncated():
-    with server_of(), Recording("dns_truncated"):
+    with server_of(), record("dns_truncated"):
         name = "_vlmcs._tcp.farm.example"
         ask(f"dig +noedns @{KNOT} {name} SRV", needs="3 59 1747 kms59.farm.example")
         ask(f"dig +bufsize=512 @{KNOT} {name} SRV", needs="3 59 1747 kms59.farm.example")
@@ -458,7 +431,7 @@ def read_framed(peer, count):
 
 @recording
 def dns_tcp():
-    with server_of(), Recording("dns_tcp"):
+    with server_of(), record("dns_tcp"):
         name = "_vlmcs._tcp.corp.example"
         ask(f"dig +tcp @{KNOT} {name} SRV", needs="kms1.corp.example")
         ask(f"dig +tcp +keepopen @{KNOT} {name} SRV kms1.corp.example A", needs="10.77.0.10")
@@ -485,7 +458,7 @@ def dns_tcp():
 
 @recording
 def dns_edns():
-    with server_of(), Recording("dns_edns"):
+    with server_of(), record("dns_edns"):
         name = "_vlmcs._tcp.signed.example"
         ask(f"dig +nsid +subnet=192.0.2.0/24 +padding=128 +keepalive @{KNOT} {name} SRV", needs="NSID")
         ask(f"dig +dnssec @{KNOT} {name} SRV", needs="RRSIG")
@@ -500,7 +473,7 @@ def dns_edns():
 
 @recording
 def dns_types():
-    with server_of(), Recording("dns_types"):
+    with server_of(), record("dns_types"):
         for kind in ("SOA", "NS", "MX", "TXT", "CAA", "ANY"):
             ask(f"dig @{KNOT} corp.example {kind}", needs="corp.example")
         ask(f"dig @{KNOT} kms1.corp.example TYPE65280", needs="0A4D0001")
@@ -514,7 +487,7 @@ def dns_types():
 
 @recording
 def dns_ipv6():
-    with server_of(), Recording("dns_ipv6"):
+    with server_of(), record("dns_ipv6"):
         ask(f"dig @{KNOT6} _vlmcs._tcp.branch.example SRV", needs="kms3.branch.example")
         ask(f"kdig @{KNOT6} kms3.corp.example AAAA", needs="fd77::12")
         ask(f"drill @{KNOT6} kms3.corp.example A", needs="SOA")
@@ -529,7 +502,7 @@ def dns_case():
     conf = unbound("caps", "127.0.0.1", options="use-caps-for-id: yes", zones=ALL_TO_KNOT)
     with server_of(only=["knot"]), program("unbound", "-d", "-p", "-c", conf):
         wait_for(53)
-        with Recording("dns_case"):
+        with record("dns_case"):
             for name in ("corp.example", "branch.example", "lab.example", "nowhere.corp.example"):
                 ask(f"dig @127.0.0.1 _vlmcs._tcp.{name} SRV", needs="status")
             ask("dig @127.0.0.1 kms1.corp.example A", needs="10.77.0.10")
@@ -540,7 +513,7 @@ def dns_case():
 def dns_fragments():
     with server_of():
         CABLE.mtu(1280)
-        with Recording("dns_fragments", shown="udp or ip[6:2] & 0x3fff != 0 or ip6[6] == 44"):
+        with record("dns_fragments", shown="udp or ip[6:2] & 0x3fff != 0 or ip6[6] == 44"):
             name = "_vlmcs._tcp.farm.example"
             ask(f"dig +bufsize=4096 @{KNOT} {name} SRV", needs="kms59.farm.example")
             ask(f"dig +bufsize=4096 @{KNOT6} {name} SRV", needs="kms59.farm.example")
@@ -573,7 +546,7 @@ def dns_update():
             raise SystemExit(f"dns_update: {text}: {outcome}, expected {expect}")
         truth["updates"].append({"server": how.get("server", KNOT), "script": text.splitlines(), "outcome": outcome})
 
-    with server_of(), Recording("dns_update", truth=truth):
+    with server_of(), record("dns_update", truth=truth):
         # As a host publishes itself: its address, then the service; a second time it changes nothing.
         publish(f"{zone}update add kms9.corp.example. 1200 A 10.77.0.19")
         publish(f"{zone}{add}")
@@ -607,7 +580,7 @@ def dns_kms():
         )
 
     shown = "port 53 or tcp portrange 1688-1690"
-    with server_of(), kms_host(), kms_host("10.77.0.11", 1689), Recording("dns_kms", shown=shown, truth=truth):
+    with server_of(), kms_host(), kms_host("10.77.0.11", 1689), record("dns_kms", shown=shown, truth=truth):
         resolve_by(KNOT)
         # The record, the host's address, the connection.
         [(host, port)] = hosts_of("corp.example", KNOT)
@@ -634,7 +607,7 @@ def dns_kms_failover():
         ],
     }
     shown = "port 53 or tcp portrange 1688-1690"
-    with server_of(), kms_host("10.77.0.11", 1689), Recording("dns_kms_failover", shown=shown, truth=truth):
+    with server_of(), kms_host("10.77.0.11", 1689), record("dns_kms_failover", shown=shown, truth=truth):
         resolve_by(KNOT)
         hosts_of("branch.example", KNOT)
         vlmcs("kms1.branch.example:1688", "-6", code=(1, 2))
@@ -650,7 +623,7 @@ def dns_azure():
         ]
     }
     shown = "port 53 or tcp port 1688"
-    with server_of(), kms_host(AZURE), Recording("dns_azure", shown=shown, truth=truth):
+    with server_of(), kms_host(AZURE), record("dns_azure", shown=shown, truth=truth):
         resolve_by(UNBOUND)
         ask("nslookup azkms.core.windows.net", needs=AZURE)
         vlmcs("azkms.core.windows.net:1688", "-6")
@@ -710,7 +683,7 @@ def mdns():
     import dns.message
 
     python = sys.executable
-    with Recording("mdns", shown="udp port 5353 or icmp"), avahi():
+    with record("mdns", shown="udp port 5353 or icmp"), avahi():
         with CABLE.at_server():
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             responder = subprocess.Popen([python, "-c", RESPONDER], **pipes)
@@ -748,7 +721,6 @@ def main(arguments):
     if arguments[:1] != ["--inside"]:
         stage.prepare(HERE, arguments, debian=DEBIAN, venv="capture-venv", python=PYTHON)
     names = arguments[1:] or list(RECORDINGS)
-    (OUT / "truth").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         TEMP = pathlib.Path(folder)
         CABLE = stage.Cable(client=[f"{CLIENT}/24", "fd77::100/64"], server=[*HOSTS, f"{AZURE}/32"])
