@@ -1,8 +1,8 @@
-"""Takes out of a pcapng file what tells of the machine, and puts in what tells that it is synthetic."""
+"""Writes pcapng files; takes out of one what tells of the machine, and puts in what tells that it is synthetic."""
 
 import struct
 
-SECTION, INTERFACE, NAMES = 0x0A0D0D0A, 1, 4
+SECTION, INTERFACE, NAMES, PACKET = 0x0A0D0D0A, 1, 4, 6
 COMMENT, END = 1, 0
 INTERFACE_NAME, RESOLUTION = 2, 9
 
@@ -23,9 +23,24 @@ def label(data, comment):
             body = body[:8] + options(kept)
         elif kind == NAMES:
             raise ValueError("a block of resolved names")
-        out += struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+        out += block(kind, body)
         at += length
     return out
+
+
+def written(name, link_type, packets):
+    """A file of one interface; packets are pairs of a time in nanoseconds and bytes."""
+    out = block(SECTION, struct.pack("<I2Hq", 0x1A2B3C4D, 1, 0, -1))
+    named = options([(INTERFACE_NAME, name.encode()), (RESOLUTION, b"\x09")])
+    out += block(INTERFACE, struct.pack("<2HI", link_type, 0, 0) + named)
+    for at, data in packets:
+        head = struct.pack("<5I", 0, at >> 32, at & 0xFFFFFFFF, len(data), len(data))
+        out += block(PACKET, head + data + b"\0" * (-len(data) % 4))
+    return out
+
+
+def block(kind, body):
+    return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
 
 
 def read_options(data):
