@@ -7,10 +7,9 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 
+use support::tshark::{self, is_missing};
 use volact::capture::{self, Endpoint, FlowInfo};
 use volact::rpc::Header;
 use volact::trace::{ConnectionRecord, Notice, Observer, Options, PduContent, PduRecord, Summary, trace};
@@ -80,7 +79,7 @@ const LEAST_CONNECTIONS: usize = 400;
 
 #[test]
 fn every_shared_capture_has_the_pdus_and_connections_that_tshark_finds() {
-    if is_skipped() {
+    if is_missing() {
         return;
     }
     let names = support::names();
@@ -102,7 +101,7 @@ fn every_shared_capture_has_the_pdus_and_connections_that_tshark_finds() {
 
 #[test]
 fn a_file_with_a_hole_does_need_its_own_way() {
-    if is_skipped() {
+    if is_missing() {
         return;
     }
     for name in WITH_A_HOLE {
@@ -146,7 +145,7 @@ fn the_comparison_sees_every_kind_of_difference() {
 /// HTTP requests and responses of each connection, those in TLS included where there is a key log.
 #[test]
 fn the_recordings_of_maks_services_have_the_http_messages_that_tshark_finds() {
-    if is_skipped() {
+    if is_missing() {
         return;
     }
     let names = support::mak_names();
@@ -195,9 +194,8 @@ fn http_of_volact(name: &str) -> Messages {
 
 fn http_of_tshark(name: &str) -> Messages {
     let path = support::folder().join("mak").join(name);
-    let output = Command::new("tshark")
-        .env("WIRESHARK_CONFIG_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_wireshark_config"))
-        .args(["-n", "-T", "fields", "-Y", "http", "-e", "tcp.stream"])
+    let output = tshark::command()
+        .args(["-T", "fields", "-Y", "http", "-e", "tcp.stream"])
         .args(["-e", "http.request.method", "-e", "http.response.code", "-E", "occurrence=a"])
         .arg("-o")
         .arg(format!("tls.keylog_file:{}", path.with_extension("keys").display()))
@@ -216,18 +214,6 @@ fn http_of_tshark(name: &str) -> Messages {
     }
     messages.retain(|_, messages| *messages != [0; 2]);
     messages
-}
-
-fn is_skipped() -> bool {
-    if Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        return false;
-    }
-    assert!(
-        std::env::var_os("VOLACT_REQUIRE_TSHARK").is_none_or(|value| value != "1"),
-        "VOLACT_REQUIRE_TSHARK=1, and there is no tshark"
-    );
-    eprintln!("skipped: there is no tshark to compare with");
-    true
 }
 
 /// Compares the files; PDUs and connections that were compared, and all differences.
@@ -362,10 +348,8 @@ const FIELDS: [&str; 13] = [
 ];
 
 fn of_tshark(name: &str, in_order: bool) -> Listing {
-    let output = Command::new("tshark")
-        // Whatever the user has set in Wireshark must not matter.
-        .env("WIRESHARK_CONFIG_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_wireshark_config"))
-        .args(["-n", "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=,"])
+    let output = tshark::command()
+        .args(["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=,"])
         .args(["-d", "tcp.port==1688,dcerpc", "-d", "tcp.port==1689,dcerpc"])
         .args(["-o", "tcp.desegment_tcp_streams:TRUE"])
         .args([

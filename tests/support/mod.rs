@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)] // each test uses its own part
 
+pub mod tshark;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
