@@ -9,13 +9,16 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use support::tshark::{self, Field, is_missing};
-use volact::capture::{self, Chunk, Direction, End, FlowInfo, Gap, Handler, Layers, Stamp, Streams, Transport};
+use volact::capture::{
+    self, Chunk, Direction, End, FlowInfo, Gap, Handler, Layers, Stamp, Streams, Transport,
+};
 use volact::directory::{
-    self, Assertion, Attribute, Authentication, BindRequest, BindResponse, Control, Dereference, Entry, Filter,
-    LdapResult, Operation, ResultCode, Scope, SearchRequest,
+    self, Assertion, Attribute, Authentication, BindRequest, BindResponse, Control, Dereference, Entry,
+    Filter, LdapResult, Operation, ResultCode, Scope, SearchRequest,
 };
 use volact::discovery::{
-    self, Class, Edns, EdnsOption, Flags, HEADER_LEN, Name, Question, Record, RecordData, RecordType, TcpFramer,
+    self, Class, Edns, EdnsOption, Flags, HEADER_LEN, Name, Question, Record, RecordData, RecordType,
+    TcpFramer,
 };
 
 /// Messages with the packet that has their last byte.
@@ -42,7 +45,8 @@ fn every_recording_has_the_ldap_messages_that_tshark_finds() {
     let names = ["directory", "mixed"].into_iter().flat_map(recordings);
     // What is sealed by TLS is not for the framer.
     let names = names.filter(|name| name != "directory/ldap_ldaps.pcapng");
-    let compared: usize = names.map(|name| compare(&name, ldap_of_volact(&name), ldap_of_tshark(&name))).sum();
+    let compared: usize =
+        names.map(|name| compare(&name, ldap_of_volact(&name), ldap_of_tshark(&name))).sum();
     assert!(compared >= 450, "only {compared} messages were compared");
 }
 
@@ -70,7 +74,12 @@ fn compare<M: Debug>(name: &str, ours: Messages<M>, theirs: Messages<M>) -> usiz
 }
 
 /// Gives every packet's TCP segment to the streams, and every datagram to `datagram`; the handler in the end.
-fn read<H: Handler>(name: &str, handler: H, ports: &[u16], mut datagram: impl FnMut(&mut H, u16, u64, &[u8])) -> H {
+fn read<H: Handler>(
+    name: &str,
+    handler: H,
+    ports: &[u16],
+    mut datagram: impl FnMut(&mut H, u16, u64, &[u8]),
+) -> H {
     let mut reader = capture::open(&path_of(name)).unwrap();
     let mut reader = capture::CaptureReader::new(&mut reader).unwrap();
     let mut layers = Layers::default();
@@ -128,7 +137,9 @@ impl Handler for Dns {
 
     fn close(&mut self, _: &FlowInfo, state: Self::State, _: End) {
         for mut framer in state.into_iter().flatten() {
-            framer.finish(&mut |framed| self.cut += usize::from(matches!(framed, discovery::Framed::Cut { .. })));
+            framer.finish(&mut |framed| {
+                self.cut += usize::from(matches!(framed, discovery::Framed::Cut { .. }))
+            });
         }
     }
 }
@@ -143,7 +154,11 @@ fn dns_of_volact(name: &str) -> Messages<discovery::Message> {
     messages.sort_by_key(|(frame, _)| *frame);
     let damaged = damaged(name);
     for (frame, message) in &messages {
-        assert_eq!(message.errors().next().is_some(), damaged.contains(frame), "{name}, packet {frame}: {message:?}");
+        assert_eq!(
+            message.errors().next().is_some(),
+            damaged.contains(frame),
+            "{name}, packet {frame}: {message:?}"
+        );
     }
     messages.retain(|(frame, _)| !damaged.contains(frame));
     messages
@@ -174,7 +189,10 @@ fn dns(message: &Field) -> discovery::Message {
         .map(|field| field.show.parse().unwrap())
         .collect();
     let section = |titles: [&str; 2]| {
-        let found = message.fields.iter().find(|field| field.name.is_empty() && titles.contains(&field.show.as_str()));
+        let found = message
+            .fields
+            .iter()
+            .find(|field| field.name.is_empty() && titles.contains(&field.show.as_str()));
         found.map_or(&[][..], |section| &section.fields)
     };
     let mut additionals: Vec<Record> = Vec::new();
@@ -217,7 +235,9 @@ fn record(field: &Field) -> Record {
     let shown = |part: &str| field.find(part).map(|field| field.show.as_str());
     let owner = match shown("dns.resp.name") {
         Some(name) => name.to_owned(),
-        None => ["dns.srv.service", "dns.srv.proto", "dns.srv.name"].map(|part| shown(part).unwrap()).join("."),
+        None => {
+            ["dns.srv.service", "dns.srv.proto", "dns.srv.name"].map(|part| shown(part).unwrap()).join(".")
+        }
     };
     // What stands behind the type: class, time to live, length, data.
     let behind = &field.value[field.find("dns.resp.type").unwrap().at + 2 - field.at..];
@@ -424,7 +444,11 @@ fn operation(choice: &Field) -> Operation {
             filter: Some(filter(inner.all("ldap.filter").next().unwrap())),
             attributes: inner.all("ldap.AttributeDescription").map(Field::text).collect(),
         }),
-        4 => Operation::SearchResultEntry(entry(inner, "ldap.objectName", "ldap.PartialAttributeList_item_element")),
+        4 => Operation::SearchResultEntry(entry(
+            inner,
+            "ldap.objectName",
+            "ldap.PartialAttributeList_item_element",
+        )),
         5 => Operation::SearchResultDone(result(inner)),
         8 => Operation::AddRequest(entry(inner, "ldap.entry", "ldap.AttributeList_item_element")),
         16 => Operation::AbandonRequest(inner.number()),
@@ -470,9 +494,9 @@ fn result(field: &Field) -> LdapResult {
         code: ResultCode(field.find("ldap.resultCode").unwrap().number()),
         matched_dn: field.find("ldap.matchedDN").unwrap().text(),
         diagnostic: field.find("ldap.errorMessage").unwrap().text(),
-        referrals: field.find("ldap.referral").map_or_else(Vec::new, |referral| {
-            referral.all("ldap.LDAPURL").map(Field::text).collect()
-        }),
+        referrals: field
+            .find("ldap.referral")
+            .map_or_else(Vec::new, |referral| referral.all("ldap.LDAPURL").map(Field::text).collect()),
     }
 }
 
@@ -487,7 +511,8 @@ fn entry(field: &Field, dn: &str, item: &str) -> Entry {
 /// A filter made of the number of its kind and of what tshark found in it.
 fn filter(field: &Field) -> Filter {
     let below = |name: &'static str| field.all(name).next();
-    let parts = |name: &'static str| below(name).map_or_else(Vec::new, |list| nearest(list, &format!("{name}_item")));
+    let parts =
+        |name: &'static str| below(name).map_or_else(Vec::new, |list| nearest(list, &format!("{name}_item")));
     let assertion = || Assertion {
         attribute: below("ldap.attributeDesc").unwrap().text(),
         value: below("ldap.assertionValue").unwrap().value.clone(),

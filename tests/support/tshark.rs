@@ -69,7 +69,8 @@ impl Field {
 
 /// Every occurrence of a protocol in a file, with the number of its packet, in order.
 pub fn dissected(path: &Path, protocol: &str, options: &[&str]) -> Vec<(u64, Field)> {
-    let output = command().args(["-T", "pdml", "-Y", protocol]).args(options).arg("-r").arg(path).output().unwrap();
+    let output =
+        command().args(["-T", "pdml", "-Y", protocol]).args(options).arg("-r").arg(path).output().unwrap();
     assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let mut found = Vec::new();
@@ -116,7 +117,8 @@ fn field(tag: &str) -> Field {
                 // A part of a byte is shown by its value: it is not needed here.
                 if digits.len().is_multiple_of(2) {
                     let bytes = (0..digits.len()).step_by(2);
-                    field.value = bytes.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
+                    field.value =
+                        bytes.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
                 }
             }
             _ => {}

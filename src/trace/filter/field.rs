@@ -1,11 +1,14 @@
 use crate::capture::Endpoint;
 use crate::catalog;
+use crate::directory::{ActivationObject, Found as Entry};
+use crate::discovery::{RecordData, kms_service_domain};
 use crate::kms::{Check, Ndr, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
-use crate::mak::{Content, ErrorCode, RequestItem, ResponseItem};
+use crate::mak::{self, ErrorCode, RequestItem, ResponseItem};
 use crate::trace::{
     Answer, Carrier, ContextStanding, DirectoryExchange, Exchange, Found, GuestExchange, Lookup, MakExchange,
     PROTOCOLS, Record, RequestHead, RequestRecord, ResponseRecord,
 };
+use crate::vmbus::{Content, ic, kvp};
 use crate::wire::Epid;
 
 use super::error::nearest;
@@ -197,9 +200,19 @@ impl Field {
     const fn and_mak(self, of_mak: OfMak) -> Self {
         Self { of_mak, ..self }
     }
+
+    /// The field is in questions of DNS as well.
+    const fn and_lookup(self, of_lookup: OfLookup) -> Self {
+        Self { of_lookup, ..self }
+    }
+
+    /// The field is in searches in a directory as well.
+    const fn and_directory(self, of_directory: OfDirectory) -> Self {
+        Self { of_directory, ..self }
+    }
 }
 
-static FIELDS: [Field; 74] = [
+static FIELDS: [Field; 92] = [
     any("client", &[], Kind::Address, "the client's address", |x, test| {
         x.sides().is_some_and(|(client, _)| address(test, client))
     }),
@@ -327,6 +340,9 @@ static FIELDS: [Field; 74] = [
     ),
     field("product", &[], Kind::Product(None), "SKU or KMS id: its name, or the GUID", |x, test| {
         asks(x).is_some_and(|body| test(Value::Guid(body.act_id)) || test(Value::Guid(body.kms_id)))
+    })
+    .and_directory(|x, test| {
+        objects(x).flat_map(|object| object.csvlk_sku_id.iter().chain(&object.kms_ids)).any(|id| test(Value::Guid(*id)))
     }),
     field(
         "app",
@@ -341,14 +357,16 @@ static FIELDS: [Field; 74] = [
         Kind::Product(Some(catalog::Kind::Sku)),
         "the edition (ActID)",
         |x, test| asks(x).is_some_and(|body| test(Value::Guid(body.act_id))),
-    ),
+    )
+    .and_directory(|x, test| objects(x).filter_map(|object| object.csvlk_sku_id).any(|id| test(Value::Guid(id)))),
     field(
         "kms_id",
         &["request.kms_id"],
         Kind::Product(Some(catalog::Kind::KmsProduct)),
         "what hosts count its machine under (KMSID)",
         |x, test| asks(x).is_some_and(|body| test(Value::Guid(body.kms_id))),
-    ),
+    )
+    .and_directory(|x, test| objects(x).flat_map(|object| &object.kms_ids).any(|id| test(Value::Guid(*id)))),
     field("cmid", &["request.cmid"], Kind::Guid, "the machine's id (CMID)", |x, test| {
         asks(x).is_some_and(|body| test(Value::Guid(body.cmid)))
     }),
@@ -408,8 +426,9 @@ static FIELDS: [Field; 74] = [
     )
     .and_mak(|x, test| {
         codes(x).filter(|code| code.is_hresult()).any(|code| number(test, code.0))
-            || matches!(x.answers(), Some(Content::Fault(fault)) if fault.hresult.is_some_and(|code| number(test, code)))
-    }),
+            || matches!(x.answers(), Some(mak::Content::Fault(fault)) if fault.hresult.is_some_and(|code| number(test, code)))
+    })
+    .and_lookup(|x, test| x.outcome.hresult().is_some_and(|code| number(test, code))),
     field(
         "fault",
         &["fault.status"],
@@ -493,12 +512,19 @@ static FIELDS: [Field; 74] = [
     mak("tls", &[], Kind::Flag, "it came in TLS, which a key log opened", |x, test| match x.carrier {
         Carrier::Stream { is_tls, .. } => test(Value::Flag(is_tls)),
         _ => false,
-    }),
+    })
+    .and_directory(|x, test| test(Value::Flag(x.is_tls))),
     mak("host.name", &["request.host"], Kind::Text, "the name of the host in the request", |x, test| {
         head(x).and_then(RequestHead::host_name).is_some_and(|name| test(Value::Text(name)))
     }),
-    mak("target", &["request.target"], Kind::Text, "the request's target: a path or URL", |x, test| {
+    mak("target", &["request.target"], Kind::Text, "the request's target, a path or URL; the host that an SRV record names", |x, test| {
         head(x).is_some_and(|head| test(Value::Text(&head.target)))
+    })
+    .and_lookup(|x, test| {
+        x.answers().iter().any(|record| match &record.data {
+            RecordData::Srv { target, .. } => test(Value::Text(target.as_str())),
+            _ => false,
+        })
     }),
     mak("user_agent", &["request.user_agent"], Kind::Text, "User-Agent of the request", |x, test| {
         head(x).and_then(|head| head.user_agent.as_deref()).is_some_and(|agent| test(Value::Text(agent)))
@@ -520,13 +546,22 @@ static FIELDS: [Field; 74] = [
     mak("pid", &[], Kind::Text, "an extended product id that is asked about", |x, test| {
         asked(x).filter_map(|item| item.pid.as_deref()).any(|pid| test(Value::Text(pid)))
             || answered(x).filter_map(|item| item.pid.as_deref()).any(|pid| test(Value::Text(pid)))
+    })
+    .and_directory(|x, test| {
+        objects(x).filter_map(|object| object.csvlk_pid.as_deref()).any(|text| test(Value::Text(text)))
     }),
     mak("iid", &[], Kind::Text, "an installation ID", |x, test| {
         asked(x).filter_map(|item| item.iid.as_deref()).any(|iid| test(Value::Text(iid)))
             || answered(x).filter_map(|item| item.iid.as_deref()).any(|iid| test(Value::Text(iid)))
+    })
+    .and_directory(|x, test| {
+        objects(x).filter_map(|object| object.installation_id.as_deref()).any(|text| test(Value::Text(text)))
     }),
     mak("cid", &[], Kind::Text, "a confirmation ID", |x, test| {
         answered(x).filter_map(|item| item.cid.as_deref()).any(|cid| test(Value::Text(cid)))
+    })
+    .and_directory(|x, test| {
+        objects(x).filter_map(|object| object.confirmation_id.as_deref()).any(|text| test(Value::Text(text)))
     }),
     mak("remaining", &[], Kind::Number, "activations that are left (ActivationRemaining)", |x, test| {
         answered(x).filter_map(|item| item.activation_remaining).any(|left| number(test, left))
@@ -535,13 +570,109 @@ static FIELDS: [Field; 74] = [
         codes(x).any(|code| number(test, code.0))
     }),
     mak("claim", &[], Kind::Text, "the name of a claim of internet activation", |x, test| match x.asks() {
-        Some(Content::TokenRequest(request)) => {
+        Some(mak::Content::TokenRequest(request)) => {
             let entries = [&request.claims, &request.use_key].into_iter().flatten().flat_map(|values| &values.entries);
             entries.filter_map(|entry| entry.name.as_deref()).any(|name| test(Value::Text(name)))
         }
         _ => false,
     }),
+    any("name", &["question.name", "host_name"], Kind::Text, "a name that was asked of DNS, or led to the connection", {
+        |x, test| match x {
+            Record::Lookup(lookup) => lookup.name().is_some_and(|name| test(Value::Text(name.as_str()))),
+            Record::Kms(exchange) => found(exchange.found.as_deref(), test),
+            Record::Mak(exchange) => found(exchange.found.as_deref(), test),
+            Record::Directory(exchange) => found(exchange.found.as_deref(), test),
+            Record::Guest(_) => false,
+        }
+    }),
+    any("found", &[], Kind::Flag, "DNS had told the client of the address", |x, test| {
+        let found = match x {
+            Record::Kms(exchange) => exchange.found.is_some(),
+            Record::Mak(exchange) => exchange.found.is_some(),
+            Record::Directory(exchange) => exchange.found.is_some(),
+            Record::Lookup(_) | Record::Guest(_) => return false,
+        };
+        test(Value::Flag(found))
+    }),
+    lookup("transport", &[], Kind::Word(&TRANSPORTS), "how DNS was asked", |x, test| {
+        test(Value::Text(x.transport.name()))
+    }),
+    lookup("rtype", &["question.rtype"], Kind::Text, "the type that DNS was asked for: SRV, A, AAAA", |x, test| {
+        let name = x.question.as_ref().and_then(|question| question.rtype.name());
+        name.is_some_and(|name| test(Value::Text(name)))
+    }),
+    lookup("domain", &[], Kind::Text, "the domain whose KMS hosts were asked for", |x, test| {
+        let domain = x.name().and_then(kms_service_domain);
+        domain.is_some_and(|domain| test(Value::Text(domain.as_str())))
+    }),
+    lookup("answer.address", &[], Kind::Address, "an address that DNS answered", |x, test| {
+        let addresses = x.answers().iter().filter_map(|record| record.data.address());
+        addresses.into_iter().any(|address| test(Value::Endpoint(address, 0)))
+    }),
+    lookup("rcode", &["answer.rcode"], Kind::Number, "the response code of DNS", |x, test| {
+        x.answer.as_ref().is_some_and(|answer| number(test, answer.message.rcode().0))
+    }),
+    lookup("queries", &["queries.count"], Kind::Number, "how often it was asked of DNS", |x, test| {
+        x.queries.as_ref().is_some_and(|queries| number(test, queries.count))
+    }),
+    directory("base", &["request.base"], Kind::Text, "where a directory was searched", |x, test| {
+        x.search.request.as_ref().is_some_and(|request| test(Value::Text(&request.base)))
+    }),
+    directory("objects", &[], Kind::Number, "activation objects that a search found", |x, test| {
+        number(test, objects(x).count() as u64)
+    }),
+    directory("object.name", &[], Kind::Text, "the name of an activation object", |x, test| {
+        objects(x).any(|object| {
+            let names = [&object.cn, &object.display_name];
+            names.into_iter().flatten().any(|name| test(Value::Text(name)))
+        })
+    }),
+    directory("result", &["result.code"], Kind::Number, "the result code of LDAP", |x, test| {
+        x.search.result.as_ref().is_some_and(|result| number(test, result.code.0))
+    }),
+    guest("channel", &[], Kind::Number, "the channel's id", |x, test| number(test, x.exchange.channel_id)),
+    guest("class", &[], Kind::Word(&CLASSES), "what the channel is for", |x, test| {
+        test(Value::Text(x.exchange.class.name()))
+    }),
+    guest("pairing", &[], Kind::Word(&PAIRINGS), "by what a request and a response belong together", |x, test| {
+        test(Value::Text(x.exchange.pairing.name()))
+    }),
+    guest("length", &[], Kind::Number, "bytes of a message in a channel's pipe", |x, test| {
+        x.exchange.request.iter().chain(&x.exchange.response).any(|message| number(test, message.length))
+    }),
+    guest("key", &["request.key"], Kind::Text, "the key of a key-value pair", |x, test| {
+        pairs(x).any(|pair| pair.key().is_some_and(|key| test(Value::Text(&key))))
+    }),
+    guest("value", &["response.value"], Kind::Text, "the value of a key-value pair", |x, test| {
+        pairs(x).filter_map(kvp::Exchange::pair).any(|pair| test(Value::Text(&pair.value().to_string())))
+    }),
 ];
+
+/// The names by which DNS led to a connection.
+fn found(found: Option<&Found>, test: &mut Test<'_>) -> bool {
+    found.is_some_and(|found| {
+        test(Value::Text(found.name.as_str()))
+            || found.via.as_ref().is_some_and(|via| test(Value::Text(via.service.as_str())))
+    })
+}
+
+fn objects(exchange: &DirectoryExchange) -> impl Iterator<Item = &ActivationObject> {
+    exchange.search.found.iter().filter_map(|entry| match entry {
+        Entry::ActivationObject(object) => Some(&**object),
+        Entry::Entry(_) => None,
+    })
+}
+
+fn pairs(exchange: &GuestExchange) -> impl Iterator<Item = &kvp::Exchange> {
+    let messages = exchange.exchange.request.iter().chain(&exchange.exchange.response);
+    messages.filter_map(|message| match &message.content {
+        Content::Kvp(message) => match &message.body {
+            ic::Body::Kvp(exchange) => Some(exchange),
+            _ => None,
+        },
+        _ => None,
+    })
+}
 
 fn address(test: &mut Test<'_>, side: Endpoint) -> bool {
     test(Value::Endpoint(side.address, side.port))
@@ -621,8 +752,38 @@ fn epid(exchange: &Exchange) -> Option<Epid> {
 
 const CONTEXTS: [&str; 6] = ["accepted", "unanswered", "rejected", "refused", "foreign", "unknown"];
 const BASES: [&str; 4] = ["negotiated", "proposed", "guessed", "assumed"];
-const OUTCOMES: [&str; 7] =
-    ["answered", "refused", "fault", "unreadable", "unanswered", "partly-refused", "http-error"];
+const OUTCOMES: [&str; 19] = [
+    "answered",
+    "refused",
+    "fault",
+    "unreadable",
+    "unanswered",
+    "partly-refused",
+    "http-error",
+    "no-data",
+    "name-error",
+    "server-failure",
+    "truncated",
+    "referral",
+    "updated",
+    "other-error",
+    "announced",
+    "empty",
+    "no-such-object",
+    "abandoned",
+    "unasked",
+];
+const TRANSPORTS: [&str; 4] = ["udp", "tcp", "mdns", "llmnr"];
+const PAIRINGS: [&str; 3] = ["transaction", "order", "none"];
+const CLASSES: [&str; 7] = [
+    "avma",
+    "synthrdp-control",
+    "synthrdp-data",
+    "remote-desktop-virtualization",
+    "initial-machine-configuration",
+    "kvp",
+    "unknown",
+];
 const SERVICES: [&str; 6] = ["BatchActivation", "SPC", "RAC", "PKC", "UseLicense", "ProductActivation"];
 const REQUEST_CHECKS: [&str; 3] = ["version_envelope", "mac", "padding"];
 const CHECKS: [&str; 20] = [
