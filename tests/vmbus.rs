@@ -11,8 +11,8 @@ use volact::vmbus::control::{self, Body, Message};
 use volact::vmbus::pipe::{self, Framed, Reader};
 use volact::vmbus::{
     ChannelClass, ChannelRecord, ChannelState, Content, ControlPage, Direction, Dump, ErrorEvent, Exchange,
-    Footer, Handler, MAX_CHANNELS, MAX_GPADLS, MAX_PENDING, MAX_RANGES, MAX_STATES, PAGE_LEN, Packet,
-    PacketDescriptor, PacketType, Pairing, Payload, PipeMessage, PipeMode, Record, RecordKind, Ring,
+    Footer, Handler, MAX_CHANNELS, MAX_GPADLS, MAX_PENDING, MAX_RANGES, MAX_STATES, MAX_WAITING, PAGE_LEN,
+    Packet, PacketDescriptor, PacketType, Pairing, Payload, PipeMessage, PipeMode, Record, RecordKind, Ring,
     RingPair, RingWriter, Session, ic, kvp, synthrdp,
 };
 use volact::wire::{Error, ErrorKind, Guid, Hex};
@@ -856,6 +856,24 @@ fn a_session_holds_no_more_than_its_constants_say_and_counts_the_rest() {
     assert_eq!((gpadl.ranges.len(), gpadl.ranges_left_out, gpadl.values), (MAX_RANGES, 36, 27 + 84));
     assert!(gpadl.is_complete());
     assert_eq!(session.held(), 0);
+}
+
+#[test]
+fn requests_of_all_channels_together_wait_no_longer_than_there_is_room_for_them() {
+    let payload = pipe::Packet::data(b"test payload 1").encode();
+    let packet = Packet::in_band(0, &payload).encode();
+    let (mut session, mut told) = (Session::new(), Told::default());
+    for i in 0..u32::try_from(MAX_WAITING).unwrap() + 9 {
+        let record = record(Direction::GuestToHost, ChannelClass::Avma, &packet);
+        session.push(&Record { channel_id: i % 100, ..record }, i.into(), &mut told);
+    }
+    assert_eq!((session.left_out().waits, told.exchanges.len()), (9, 9));
+    assert_eq!(session.held(), 14 * MAX_WAITING);
+    session.finish(&mut told);
+    assert_eq!(told.exchanges.len(), MAX_WAITING + 9);
+    // The next bus has all the room again.
+    session.push(&record(Direction::GuestToHost, ChannelClass::Avma, &packet), 0, &mut told);
+    assert_eq!((session.left_out().waits, session.held()), (9, 14));
 }
 
 #[test]

@@ -42,6 +42,6 @@ pub use ring::{ControlPage, PAGE_LEN, Ring, RingPacket, RingPair, RingWalk};
 pub use ring_writer::RingWriter;
 pub use session::{
     ChannelRecord, ChannelState, Content, ControlEvent, Dump, ErrorEvent, Exchange, GpadlRange, GpadlRecord,
-    Handler, LeftOut, MAX_CHANNELS, MAX_GPADLS, MAX_PENDING, MAX_RANGES, MAX_STATES, ModeSource, PacketEvent,
-    Pairing, PipeMessage, Protocol, Session, StateChange, Traffic,
+    Handler, LeftOut, MAX_CHANNELS, MAX_GPADLS, MAX_PENDING, MAX_RANGES, MAX_STATES, MAX_WAITING, ModeSource,
+    PacketEvent, Pairing, PipeMessage, Protocol, Session, StateChange, Traffic,
 };

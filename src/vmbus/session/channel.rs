@@ -1,10 +1,10 @@
 use crate::vmbus::control::OfferChannel;
-use crate::vmbus::pipe::{Framed, Reader};
+use crate::vmbus::pipe::{Framed, Message, Reader};
 use crate::vmbus::{ChannelClass, ChannelFlags, Direction, Packet, PipeMode, Record};
-use crate::wire::Guid;
+use crate::wire::{Error, Guid};
 
 use super::exchange::{Of, Pending};
-use super::{ErrorEvent, GpadlRecord, Handler, LeftOut, MAX_STATES, PipeMessage, Protocol, is_of_pipe};
+use super::{ErrorEvent, GpadlRecord, Handler, MAX_STATES, PipeMessage, Protocol, Shared, is_of_pipe};
 
 /// A channel, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,19 +205,18 @@ impl<S: Copy> Channel<S> {
         &mut self,
         state: ChannelState,
         stamp: S,
-        keep: usize,
-        left_out: &mut LeftOut,
+        shared: &mut Shared,
         handler: &mut impl Handler<S>,
     ) {
         if matches!(state, ChannelState::Rescinded | ChannelState::Released) {
             self.is_gone = true;
         }
-        // Whatever was said is said, and nobody answers what was asked. A state that is told twice ends nothing.
-        if !matches!(state, ChannelState::Offered) {
-            self.end(keep, left_out, handler);
+        // Whatever was said is said, and nobody answers what was asked. An offer ends nothing that came before it was seen.
+        if state != ChannelState::Offered {
+            self.end(shared, handler);
         }
         if self.record.states.len() == MAX_STATES {
-            left_out.states += 1;
+            shared.left_out.states += 1;
         } else {
             self.record.states.push(StateChange { state, stamp });
         }
@@ -228,8 +227,7 @@ impl<S: Copy> Channel<S> {
         record: &Record<'_>,
         packet: &Packet<'_>,
         stamp: S,
-        keep: usize,
-        left_out: &mut LeftOut,
+        shared: &mut Shared,
         handler: &mut impl Handler<S>,
     ) {
         let direction = record.direction;
@@ -241,42 +239,36 @@ impl<S: Copy> Channel<S> {
             self.traffic(direction).bytes += packet.payload.len() as u64;
             return;
         };
-        self.flush(direction.other(), keep, left_out, handler);
+        self.flush(direction.other(), shared, handler);
         let readers = self.readers.get_or_insert_with(|| [Reader::new(mode), Reader::new(mode)]);
         let mut framed = Vec::new();
         let stamp = (stamp, packet.descriptor.transaction_id);
         readers[direction as usize].push(packet.payload, stamp, &mut |item| framed.push(Item::of(item)));
         for item in framed {
-            self.item(item, direction, keep, left_out, handler);
+            self.item(item, direction, shared, handler);
         }
     }
 
     /// Hands out what waits, then the channel.
-    pub(super) fn finish(mut self, keep: usize, left_out: &mut LeftOut, handler: &mut impl Handler<S>) {
-        self.end(keep, left_out, handler);
+    pub(super) fn finish(mut self, shared: &mut Shared, handler: &mut impl Handler<S>) {
+        self.end(shared, handler);
         handler.channel(&self.record);
     }
 
-    fn end(&mut self, keep: usize, left_out: &mut LeftOut, handler: &mut impl Handler<S>) {
+    fn end(&mut self, shared: &mut Shared, handler: &mut impl Handler<S>) {
         for direction in Direction::BOTH {
-            self.flush(direction, keep, left_out, handler);
+            self.flush(direction, shared, handler);
         }
         self.readers = None;
-        self.pending.finish(self.of(), handler);
+        self.pending.finish(self.of(), shared, handler);
     }
 
-    fn flush(
-        &mut self,
-        direction: Direction,
-        keep: usize,
-        left_out: &mut LeftOut,
-        handler: &mut impl Handler<S>,
-    ) {
+    fn flush(&mut self, direction: Direction, shared: &mut Shared, handler: &mut impl Handler<S>) {
         let Some(readers) = &mut self.readers else { return };
         let mut said = None;
         readers[direction as usize].flush(&mut |item| said = Some(Item::of(item)));
         if let Some(item) = said {
-            self.item(item, direction, keep, left_out, handler);
+            self.item(item, direction, shared, handler);
         }
     }
 
@@ -284,8 +276,7 @@ impl<S: Copy> Channel<S> {
         &mut self,
         item: Item<S>,
         direction: Direction,
-        keep: usize,
-        left_out: &mut LeftOut,
+        shared: &mut Shared,
         handler: &mut impl Handler<S>,
     ) {
         let of = self.of();
@@ -294,8 +285,8 @@ impl<S: Copy> Channel<S> {
             Item::Message(message) => {
                 traffic.messages += 1;
                 traffic.bytes += message.length;
-                let message = PipeMessage::of(Protocol::of(of.class), direction, message, keep);
-                self.pending.take(of, message, left_out, handler);
+                let message = PipeMessage::of(Protocol::of(of.class), direction, message, shared.keep);
+                self.pending.take(of, message, shared, handler);
             }
             Item::End => traffic.ends += 1,
             Item::GpaDirect => traffic.gpa_direct += 1,
@@ -344,10 +335,10 @@ impl<S: Copy> Channel<S> {
 
 /// What a reader handed out, without what it borrows.
 enum Item<S> {
-    Message(crate::vmbus::pipe::Message<(S, u64)>),
+    Message(Message<(S, u64)>),
     End,
     GpaDirect,
-    Skipped(S, usize, crate::wire::Error),
+    Skipped(S, usize, Error),
 }
 
 impl<S> Item<S> {

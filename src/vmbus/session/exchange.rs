@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use crate::vmbus::{ChannelClass, Direction, Payload, ic, pipe, synthrdp};
 use crate::wire::{Error, Guid};
 
-use super::{Handler, LeftOut, MAX_PENDING};
+use super::{Handler, MAX_PENDING, MAX_WAITING, Shared};
 
 /// A request and its response in a channel's pipe, or one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl<S: Copy> Pending<S> {
         &mut self,
         of: Of,
         message: PipeMessage<S>,
-        left_out: &mut LeftOut,
+        shared: &mut Shared,
         handler: &mut impl Handler<S>,
     ) {
         let protocol = Protocol::of(of.class);
@@ -206,9 +206,10 @@ impl<S: Copy> Pending<S> {
         let is_request = message.is_request(protocol).unwrap_or_else(|| !self.0.iter().any(answers));
         if is_request {
             self.0.push_back(message);
-            if self.0.len() > MAX_PENDING {
-                left_out.waits += 1;
-                self.hand_out_first(of, handler);
+            shared.waiting += 1;
+            if self.0.len() > MAX_PENDING || shared.waiting > MAX_WAITING {
+                shared.left_out.waits += 1;
+                self.hand_out_first(of, shared, handler);
             }
             return;
         }
@@ -220,19 +221,21 @@ impl<S: Copy> Pending<S> {
             None => (self.0.iter().position(answers), Pairing::Order),
         };
         let request = place.and_then(|place| self.0.remove(place));
+        shared.waiting -= usize::from(request.is_some());
         let pairing = if request.is_some() { pairing } else { Pairing::None };
         handler.exchange(&of.exchange(request, Some(message), pairing));
     }
 
     /// Hands out all that wait, without their response.
-    pub(super) fn finish(&mut self, of: Of, handler: &mut impl Handler<S>) {
+    pub(super) fn finish(&mut self, of: Of, shared: &mut Shared, handler: &mut impl Handler<S>) {
         while !self.0.is_empty() {
-            self.hand_out_first(of, handler);
+            self.hand_out_first(of, shared, handler);
         }
     }
 
-    fn hand_out_first(&mut self, of: Of, handler: &mut impl Handler<S>) {
+    fn hand_out_first(&mut self, of: Of, shared: &mut Shared, handler: &mut impl Handler<S>) {
         if let Some(request) = self.0.pop_front() {
+            shared.waiting -= 1;
             handler.exchange(&of.exchange(Some(request), None, Pairing::None));
         }
     }

@@ -10,8 +10,8 @@ use crate::wire::{Error, Guid};
 
 use super::control::{Body, Message, OfferChannel};
 use super::{
-    ChannelClass, Direction, Packet, PacketDescriptor, PacketType, Record, RecordKind, RingPair, control,
-    pipe,
+    ChannelClass, Direction, Packet, PacketDescriptor, PacketType, Payload, Record, RecordKind, RingPair,
+    control, pipe,
 };
 
 use channel::Channel;
@@ -33,6 +33,9 @@ pub const MAX_RANGES: usize = 64;
 
 /// The most requests of a channel that wait for their response.
 pub const MAX_PENDING: usize = 64;
+
+/// The most requests of all channels that wait for their response.
+pub const MAX_WAITING: usize = 4096;
 
 /// The state of one guest's bus, fed with records in their order, each with a stamp `S` of the caller's.
 ///
@@ -70,9 +73,17 @@ pub struct Session<S> {
     channels: BTreeMap<u32, Channel<S>>,
     /// The channels that GPADLs belong to.
     gpadls: BTreeMap<u32, u32>,
+    shared: Shared,
+}
+
+/// What the channels of a session have in common.
+#[derive(Clone, Copy, Debug)]
+struct Shared {
     left_out: LeftOut,
     /// Bytes of opaque payloads that are kept.
     keep: usize,
+    /// Requests that wait for their response.
+    waiting: usize,
 }
 
 /// What went over a bound.
@@ -84,7 +95,7 @@ pub struct LeftOut {
     pub states: u64,
     /// GPADLs beyond [`MAX_GPADLS`].
     pub gpadls: u64,
-    /// Requests whose response was not waited for, because [`MAX_PENDING`] others came behind them.
+    /// Requests whose response was not waited for any more, because of [`MAX_PENDING`] or [`MAX_WAITING`].
     pub waits: u64,
 }
 
@@ -186,24 +197,22 @@ impl<S: Copy> Session<S> {
     /// A bus of which nothing was seen.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            channels: BTreeMap::new(),
-            gpadls: BTreeMap::new(),
-            left_out: LeftOut::default(),
-            keep: super::Payload::FIRST,
-        }
+        let shared = Shared { left_out: LeftOut::default(), keep: Payload::FIRST, waiting: 0 };
+        Self { channels: BTreeMap::new(), gpadls: BTreeMap::new(), shared }
     }
 
     /// The same, with so many bytes kept of each opaque payload ([`pipe::MAX_DATA`] at most).
     #[must_use]
     pub fn keeping(bytes: usize) -> Self {
-        Self { keep: bytes.min(pipe::MAX_DATA), ..Self::new() }
+        let mut session = Self::new();
+        session.shared.keep = bytes.min(pipe::MAX_DATA);
+        session
     }
 
     /// What went over a bound so far.
     #[must_use]
     pub fn left_out(&self) -> LeftOut {
-        self.left_out
+        self.shared.left_out
     }
 
     /// How many bytes of payloads are held: of messages that are not at their end, and of requests that wait.
@@ -259,7 +268,7 @@ impl<S: Copy> Session<S> {
     /// Says that nothing more comes: what waits is handed out, then every channel, by its id. The bus begins anew.
     pub fn finish(&mut self, handler: &mut impl Handler<S>) {
         for channel in std::mem::take(&mut self.channels).into_values() {
-            channel.finish(self.keep, &mut self.left_out, handler);
+            channel.finish(&mut self.shared, handler);
         }
         self.gpadls.clear();
     }
@@ -312,7 +321,7 @@ impl<S: Copy> Session<S> {
             Body::CloseReservedChannel(body) => {
                 self.change(body.channel_id, record, ChannelState::Closed, stamp, handler);
             }
-            Body::GpadlHeader(header) => self.gpadl_header(header, record, handler),
+            Body::GpadlHeader(header) => self.gpadl_header(header, record),
             Body::GpadlBody(body) => {
                 if let Some(gpadl) = self.gpadl(body.gpadl_id) {
                     gpadl.take(&body.values);
@@ -348,13 +357,13 @@ impl<S: Copy> Session<S> {
                 if was_seen { ChannelState::Reoffered } else { ChannelState::Offered }
             }
         };
-        let keep = self.keep;
         let guids = [offer.class_id, offer.instance_id];
-        let Some(channel) = room(&mut self.channels, &mut self.left_out, offer.channel_id, guids) else {
+        let Some(channel) = room(&mut self.channels, &mut self.shared.left_out, offer.channel_id, guids)
+        else {
             return;
         };
         channel.offered(offer);
-        channel.change(state, stamp, keep, &mut self.left_out, handler);
+        channel.change(state, stamp, &mut self.shared, handler);
     }
 
     fn change(
@@ -366,17 +375,17 @@ impl<S: Copy> Session<S> {
         handler: &mut impl Handler<S>,
     ) {
         let guids = [record.class_id, record.instance_id];
-        if let Some(channel) = room(&mut self.channels, &mut self.left_out, id, guids) {
-            channel.change(state, stamp, self.keep, &mut self.left_out, handler);
+        if let Some(channel) = room(&mut self.channels, &mut self.shared.left_out, id, guids) {
+            channel.change(state, stamp, &mut self.shared, handler);
         }
     }
 
-    fn gpadl_header(&mut self, header: &control::GpadlHeader, record: &Record<'_>, _: &mut impl Handler<S>) {
+    fn gpadl_header(&mut self, header: &control::GpadlHeader, record: &Record<'_>) {
         let guids = [record.class_id, record.instance_id];
         let id = header.channel_id;
-        let Some(channel) = room(&mut self.channels, &mut self.left_out, id, guids) else { return };
+        let Some(channel) = room(&mut self.channels, &mut self.shared.left_out, id, guids) else { return };
         if channel.record.gpadls.len() == MAX_GPADLS {
-            self.left_out.gpadls += 1;
+            self.shared.left_out.gpadls += 1;
             return;
         }
         channel.record.gpadls.push(GpadlRecord::new(header));
@@ -402,7 +411,7 @@ impl<S: Copy> Session<S> {
             self.retire(id, handler);
         }
         let guids = [record.class_id, record.instance_id];
-        let Some(channel) = room(&mut self.channels, &mut self.left_out, id, guids) else { return };
+        let Some(channel) = room(&mut self.channels, &mut self.shared.left_out, id, guids) else { return };
         let ring_offset = Some(record.ring_offset).filter(|offset| *offset != Record::NO_OFFSET);
         let class = channel.record.class;
         handler.packet(&PacketEvent {
@@ -413,14 +422,14 @@ impl<S: Copy> Session<S> {
             ring_offset,
             packet: &packet,
         });
-        channel.packet(record, &packet, stamp, self.keep, &mut self.left_out, handler);
+        channel.packet(record, &packet, stamp, &mut self.shared, handler);
     }
 
     /// Hands out a channel whose id another one gets.
     fn retire(&mut self, id: u32, handler: &mut impl Handler<S>) {
         if let Some(channel) = self.channels.remove(&id) {
             self.gpadls.retain(|_, owner| *owner != id);
-            channel.finish(self.keep, &mut self.left_out, handler);
+            channel.finish(&mut self.shared, handler);
         }
     }
 }
