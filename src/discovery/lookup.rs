@@ -162,19 +162,19 @@ impl Origin {
 }
 
 impl Outcome {
-    /// `answered`, `no data`, `name error`, and so on.
+    /// `answered`, `no-data`, `name-error`, and so on.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Answered => "answered",
-            Self::NoData => "no data",
-            Self::NameError => "name error",
-            Self::ServerFailure => "server failure",
+            Self::NoData => "no-data",
+            Self::NameError => "name-error",
+            Self::ServerFailure => "server-failure",
             Self::Refused => "refused",
             Self::Truncated => "truncated",
             Self::Referral => "referral",
             Self::Updated => "updated",
-            Self::OtherError(_) => "other error",
+            Self::OtherError(_) => "other-error",
             Self::Unanswered => "unanswered",
             Self::Unreadable => "unreadable",
             Self::Announced => "announced",

@@ -60,12 +60,14 @@ pub struct Lookups<E: Peer, S> {
     open: BTreeMap<Key<E::Host>, Open<E, S>>,
     /// The open ones by their number.
     order: BTreeMap<u64, Key<E::Host>>,
+    /// Until when they wait, those that have times.
+    due: BTreeSet<(i64, u64)>,
+    /// Those of multicast DNS by the names that they ask for.
+    multicast: BTreeMap<Name, BTreeSet<u64>>,
     /// Those that were handed out last, and whether they had been answered.
     recent: LruCache<Key<E::Host>, bool>,
     /// Questions with a truncated answer, and when that came.
     truncated: LruCache<(E::Host, Question), Option<i64>>,
-    /// Nothing expires before this.
-    deadline: Option<i64>,
     next: u64,
     counts: Counts,
 }
@@ -122,9 +124,10 @@ impl<E: Peer, S: Copy> Default for Lookups<E, S> {
         Self {
             open: BTreeMap::new(),
             order: BTreeMap::new(),
+            due: BTreeSet::new(),
+            multicast: BTreeMap::new(),
             recent: LruCache::new(MAX_RECENT),
             truncated: LruCache::new(MAX_TRUNCATED),
-            deadline: None,
             next: 0,
             counts: Counts::default(),
         }
@@ -196,7 +199,14 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
         for question in &message.questions {
             let key = Key::of(&arrival, message, question);
             match self.open.get_mut(&key) {
-                Some(open) => open.queries.again(&arrival),
+                Some(open) => {
+                    let before = open.queries.due();
+                    open.queries.again(&arrival);
+                    if let Some(due) = before {
+                        self.due.remove(&(due, open.number));
+                    }
+                    self.due.extend(open.queries.due().map(|due| (due, open.number)));
+                }
                 None => self.begin(key, arrival, message, question, emit),
             }
         }
@@ -226,14 +236,13 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
         let answer = Answer { server, stamp, time, message: Arc::new(message.clone()) };
         let announced = (transport == Transport::Mdns).then(|| Announced::of(message));
         let keys = match &announced {
-            Some(announced) => self.open_for(|key| announced.answers(key, client)),
+            Some(announced) => self.open_for(announced, client),
             None => self.keys_of(&arrival, message),
         };
         let mut is_asked = false;
         for key in keys {
-            if let Some(open) = self.open.remove(&key) {
+            if let Some(open) = self.close(&key) {
                 is_asked = true;
-                self.order.remove(&open.number);
                 self.end(key, open, Some(answer.clone()), false, emit);
             }
         }
@@ -244,18 +253,11 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
 
     /// Hands out what has waited too long.
     pub fn expire(&mut self, now: i64, emit: &mut impl FnMut(Lookup<E, S>)) {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
-            return;
-        }
-        let due = |queries: &Queries<E, S>| queries.last_time.map(|last| last.saturating_add(Self::WAIT));
-        let is_late = |(_, key): &(&u64, &Key<E::Host>)| {
-            self.open.get(*key).and_then(|open| due(&open.queries)).is_some_and(|due| due <= now)
-        };
-        let late: Vec<u64> = self.order.iter().filter(is_late).map(|(&number, _)| number).collect();
-        for number in late {
+        while let Some(&(due, number)) = self.due.first()
+            && due <= now
+        {
             self.give_up(number, false, emit);
         }
-        self.deadline = self.open.values().filter_map(|open| due(&open.queries)).min();
     }
 
     /// Hands out what is still open, as unanswered.
@@ -263,7 +265,6 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
         while let Some(&number) = self.order.keys().next() {
             self.give_up(number, false, emit);
         }
-        self.deadline = None;
     }
 
     fn begin(
@@ -287,10 +288,11 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
                 _ => true,
             });
         let queries = Queries::of(&arrival, message, question);
-        if let Some(due) = time.map(|time| time.saturating_add(Self::WAIT)) {
-            self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
-        }
         let number = self.number();
+        self.due.extend(queries.due().map(|due| (due, number)));
+        if transport == Transport::Mdns {
+            self.multicast.entry(key.question.name.clone()).or_default().insert(number);
+        }
         self.order.insert(number, key.clone());
         self.open.insert(key, Open { number, client, question: question.clone(), queries, after_truncation });
     }
@@ -314,8 +316,12 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
         self.open.range(&least..).map(|(key, _)| key).take_while(|key| is_same(key)).cloned().collect()
     }
 
-    fn open_for(&self, is_answered: impl Fn(&Key<E::Host>) -> bool) -> Vec<Key<E::Host>> {
-        self.order.values().filter(|key| is_answered(key)).cloned().collect()
+    /// The open lookups of multicast DNS that a response answers, in their order.
+    fn open_for(&self, announced: &Announced, client: E) -> Vec<Key<E::Host>> {
+        let numbers: BTreeSet<u64> =
+            announced.names.iter().filter_map(|name| self.multicast.get(name)).flatten().copied().collect();
+        let keys = numbers.iter().filter_map(|number| self.order.get(number));
+        keys.filter(|key| announced.answers(key, client)).cloned().collect()
     }
 
     /// Hands out a response that no open lookup is known of.
@@ -366,9 +372,26 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
         });
     }
 
+    /// Takes a lookup off all lists.
+    fn close(&mut self, key: &Key<E::Host>) -> Option<Open<E, S>> {
+        let open = self.open.remove(key)?;
+        self.order.remove(&open.number);
+        if let Some(due) = open.queries.due() {
+            self.due.remove(&(due, open.number));
+        }
+        let name = &key.question.name;
+        if let Some(numbers) = self.multicast.get_mut(name).filter(|_| key.transport == Transport::Mdns) {
+            numbers.remove(&open.number);
+            if numbers.is_empty() {
+                self.multicast.remove(name);
+            }
+        }
+        Some(open)
+    }
+
     fn give_up(&mut self, number: u64, given_up: bool, emit: &mut impl FnMut(Lookup<E, S>)) {
-        let Some(key) = self.order.remove(&number) else { return };
-        let Some(open) = self.open.remove(&key) else { return };
+        let Some(key) = self.order.get(&number).cloned() else { return };
+        let Some(open) = self.close(&key) else { return };
         self.counts.given_up += u64::from(given_up);
         self.end(key, open, None, given_up, emit);
     }
@@ -447,6 +470,11 @@ impl<E: Peer, S: Copy> Queries<E, S> {
             left_out: u32::try_from(of_update.len() - updates.len()).unwrap_or(u32::MAX),
             updates,
         }
+    }
+
+    /// Until when an answer is waited for.
+    fn due(&self) -> Option<i64> {
+        self.last_time.map(|last| last.saturating_add(WAIT))
     }
 
     fn again(&mut self, arrival: &Arrival<E, S>) {
