@@ -855,6 +855,23 @@ fn a_sealed_stream_without_its_beginning_is_the_same_in_pieces_of_any_size() {
 }
 
 #[test]
+fn a_sealed_buffer_of_which_only_the_length_came_has_its_own_stamps() {
+    let mut session = Session::default();
+    let mut seen = Vec::new();
+    let mut emit = |event: Event<'_, u8>| {
+        if let Event::Sealed { came, first, last, .. } = event {
+            seen.push((came, first, last));
+        }
+    };
+    let bind = made("bind_sasl");
+    session.push(Side::Client, 0, &bind, 1, &mut emit);
+    session.push(Side::Client, bind.len() as u64, &sealed(b"test payload 7"), 2, &mut emit);
+    session.push(Side::Client, bind.len() as u64 + 18, b"\0\0\0\x07", 3, &mut emit);
+    session.finish(&mut emit);
+    assert_eq!(seen, [(14, 2, 2), (0, 3, 3)]);
+}
+
+#[test]
 fn a_gap_costs_the_messages_that_it_cuts() {
     let stream = [made("root_dse"), made("activation_search"), made("unbind")].concat();
     let (first, second) = (made("root_dse").len(), made("activation_search").len());
@@ -1023,6 +1040,7 @@ fn what_is_wrong_with_a_line_costs_the_rest_of_its_record() {
         ("dn: CN=a\nc n: x", "1@0 CN=a  cut", "2 LDIF: line at offset 9: no attribute"),
         ("dn: CN=a\ncn:: ***", "1@0 CN=a  cut", "2 LDIF: line at offset 14: no base64"),
         ("dn:: /w==", "", "1 LDIF: line at offset 5: no UTF-8"),
+        ("\u{feff}: x", "", "1 LDIF: line at offset 3: no attribute"),
         ("version: x", "", "1 LDIF: line at offset 9: no number of a version"),
     ] {
         let (seen, summary) = export(format!("{record}{next}").as_bytes());
@@ -1031,6 +1049,30 @@ fn what_is_wrong_with_a_line_costs_the_rest_of_its_record() {
         assert!(last.ends_with(r#" CN=z cn=["z"]"#), "{seen:?}");
         assert_eq!(front.join(""), entry);
     }
+}
+
+#[test]
+fn a_file_in_utf_16_is_told_and_not_read() {
+    let (seen, summary) = export(b"\xff\xfed\0n\0:\0 \0C\0N\0=\0a\0\n\0");
+    assert_eq!(
+        (seen.len(), problems(&summary)),
+        (0, vec!["1 LDIF: line at offset 0: UTF-16 is not read".to_owned()])
+    );
+}
+
+#[test]
+fn references_beyond_what_is_kept_are_counted() {
+    let mut left_out = Vec::new();
+    let mut session = Session::default();
+    let mut emit = |event: Event<'_, ()>| {
+        if let Event::Search(e) = event {
+            left_out.push((e.references.len(), e.left_out));
+        }
+    };
+    let reference = message(6, 0x73, &text("ldap://a.test/").repeat(700));
+    session.push(Side::Server, 0, &[reference.clone(), reference].concat(), (), &mut emit);
+    session.finish(&mut emit);
+    assert_eq!((left_out, session.counts().left_out), (vec![(1024, 376)], 376));
 }
 
 #[test]
@@ -1106,6 +1148,26 @@ proptest! {
         let mut talk = ao_list();
         talk.insert(at, client(junk));
         prop_assert_eq!(follow(&talk, size), follow(&talk, 100_000));
+    }
+
+    #[test]
+    fn what_must_hold_of_any_bytes_holds_of_changed_seeds(
+        seed in 0usize..60, changes in prop::collection::vec((any::<u16>(), any::<u8>()), 0..6), end: u16,
+    ) {
+        let folders = ["corpus/ldap", "corpus/ldif"].map(|folder| {
+            let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+            files.sort();
+            files
+        });
+        for (files, body) in folders.iter().zip([volact::fuzzing::ldap as fn(&[u8]), volact::fuzzing::ldif]) {
+            let mut bytes = std::fs::read(&files[seed % files.len()]).unwrap();
+            let length = bytes.len();
+            for (at, to) in &changes {
+                bytes[usize::from(*at) % length] = *to;
+            }
+            bytes.truncate(length - usize::from(end) % length / 2);
+            body(&bytes);
+        }
     }
 
     #[test]

@@ -321,7 +321,7 @@ impl<S: Copy> Framer<S> {
             let is_sealed = self.may_seal && self.buffer.first().is_some_and(|first| *first != SEQUENCE);
             let needed = match is_sealed {
                 true => match self.buffer.first_chunk() {
-                    Some(&length) => return self.begin_sealed(u32::from_be_bytes(length)),
+                    Some(&length) => return self.begin_sealed(u32::from_be_bytes(length), stamp),
                     None => LENGTH,
                 },
                 false => match message_length(&self.buffer) {
@@ -339,7 +339,7 @@ impl<S: Copy> Framer<S> {
         }
     }
 
-    fn begin_sealed(&mut self, length: u32) -> Step {
+    fn begin_sealed(&mut self, length: u32, stamp: S) -> Step {
         if length > MAX_SEALED {
             let kind = ErrorKind::Length { declared: length.into(), least: 0, most: u64::from(MAX_SEALED) };
             return Step::Error(Error { layer: LAYER, field: "SASL buffer", offset: 0, kind });
@@ -347,6 +347,7 @@ impl<S: Copy> Framer<S> {
         // A buffer that was looked for was recognised by what is behind its length.
         let came = u32::try_from(self.buffer.len() - LENGTH).unwrap_or(length).min(length);
         self.buffer.clear();
+        self.last = Some(stamp);
         self.state = State::Sealed { length, came };
         Step::Sealed(length)
     }

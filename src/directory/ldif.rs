@@ -1,6 +1,6 @@
 //! LDIF files (RFC 2849), as `ldifde` and `ldapsearch` export them.
 //!
-//! A file is read one record at a time. What is wrong with a record ends it; reading goes on with the next one.
+//! A file is in UTF-8, and read one record at a time; one in UTF-16 (`ldifde -u`) is told, and not read. What is wrong with a record ends it; reading goes on with the next one.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -305,6 +305,10 @@ impl<R: Read> Lines<R> {
             line.text.drain(..MARK.len());
             line.offset = MARK.len() as u64;
         }
+        if line.offset == 0 && UTF_16_MARKS.iter().any(|mark| line.text.starts_with(mark)) {
+            self.is_over = true;
+            return Some(Err(problem(1, 0, ErrorKind::Malformed { what: "UTF-16 is not read" })));
+        }
         // An empty line is continued by nothing: a space in front of a record's first line is none of the record.
         loop {
             match self.peek() {
@@ -374,6 +378,9 @@ const LAYER: &str = "LDIF";
 
 /// U+FEFF in UTF-8.
 const MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+
+/// U+FEFF in UTF-16, with which `ldifde -u` begins a file.
+const UTF_16_MARKS: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
 
 /// Lax: without padding or with it, and whatever the bits say that no byte takes.
 static BASE64: GeneralPurpose = GeneralPurpose::new(

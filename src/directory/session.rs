@@ -86,7 +86,8 @@ pub enum Event<'a, S> {
         /// Stamp of its last byte that came.
         last: S,
     },
-    /// A message of which not all can be read. What can be is in the other events.
+    /// A message of which not all can be read. What can be is in the other events, unless its end did not come: half an
+    /// answer is none.
     Malformed {
         /// Who sent it.
         from: Side,
@@ -144,7 +145,8 @@ pub struct SearchExchange<S> {
     pub asked: Option<(S, S)>,
     /// What was found, in the order in which it came.
     pub found: Vec<Found>,
-    /// Entries that are not in [`Self::found`], because they are more than [`MAX_ENTRIES`] or [`MAX_HELD`] allow.
+    /// Entries that are not in [`Self::found`], and references that are not in [`Self::references`], because they are more
+    /// than [`MAX_ENTRIES`], [`MAX_REFERRALS`] or [`MAX_HELD`] allow.
     pub left_out: u64,
     /// Where to search on.
     pub references: Vec<String>,
@@ -212,7 +214,7 @@ pub struct Counts {
     pub others: u64,
     /// Entries, also those that were left out.
     pub entries: u64,
-    /// Entries that were left out.
+    /// Entries and references that were left out.
     pub left_out: u64,
     /// Activation objects.
     pub activation_objects: u64,
@@ -419,19 +421,8 @@ impl<S: Copy> Session<S> {
                 }
             }
             Operation::SearchResultReference(uris) => {
-                if let Some(at) = self.search(id, stamps, emit) {
-                    let weight: usize = uris.iter().map(|uri| uri.len() + OVERHEAD).sum();
-                    if self.weight + weight > MAX_HELD {
-                        return;
-                    }
-                    if let Some(Outstanding { kind: Kind::Search(search), weight: own }) =
-                        self.outstanding.get_mut(at)
-                    {
-                        let room = MAX_REFERRALS.saturating_sub(search.references.len());
-                        search.references.extend(uris.into_iter().take(room));
-                        *own += weight;
-                        self.weight += weight;
-                    }
+                if let Some(search) = self.search(id, stamps, emit) {
+                    self.refer(search, uris);
                 }
             }
             Operation::SearchResultDone(result) => {
@@ -443,9 +434,8 @@ impl<S: Copy> Session<S> {
                     self.end_at(at, Ending::Answered, emit);
                 }
             }
-            Operation::IntermediateResponse { .. } => {
-                // It answers a search or another operation, and says nothing of its end.
-            }
+            // It belongs to a search or another operation, and says nothing of its end: it is counted with the messages.
+            Operation::IntermediateResponse { .. } => {}
             Operation::BindResponse(response) => {
                 let mut exchange = match self.remove(id, |kind| matches!(kind, Kind::Bind(_))) {
                     Some(Kind::Bind(exchange)) => exchange,
@@ -519,6 +509,24 @@ impl<S: Copy> Session<S> {
             search.found.push(found);
             *weight += more;
             self.weight += more;
+        }
+    }
+
+    /// Adds references to a search, as far as there is room.
+    fn refer(&mut self, at: usize, uris: Vec<String>) {
+        let Some(Outstanding { kind: Kind::Search(search), weight }) = self.outstanding.get_mut(at) else {
+            return;
+        };
+        for uri in uris {
+            let more = uri.len() + OVERHEAD;
+            if search.references.len() == MAX_REFERRALS || self.weight + more > MAX_HELD {
+                search.left_out += 1;
+                self.counts.left_out += 1;
+            } else {
+                search.references.push(uri);
+                *weight += more;
+                self.weight += more;
+            }
         }
     }
 
@@ -681,7 +689,7 @@ fn note<S: Copy>(
     emit: &mut impl FnMut(Event<'_, S>),
 ) {
     emit(match framed {
-        // A message that is cut is read for the reason only: half an answer is none.
+        // A message that is cut is read for what it lacks only.
         Framed::Message { offset, bytes, first, .. } | Framed::Cut { offset, bytes, first, .. } => {
             let (Err(error) | Ok(Message { error: Some(error), .. })) = Message::parse(bytes) else { return };
             counts.malformed += 1;
