@@ -281,7 +281,7 @@ pub fn is_activation_search(request: &SearchRequest) -> bool {
                     }))
         })
     };
-    Dn::parse(&request.base).is_ok_and(|base| base.is_within_activation_objects())
+    Dn::parse(&request.base).is_ok_and(|base| base.is_within_microsoft_spp())
         || request.filter.as_ref().is_some_and(asserts)
         || request.attributes.iter().any(|attribute| names(attribute))
 }

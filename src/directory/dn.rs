@@ -67,10 +67,18 @@ impl Dn {
     /// True for the container of activation objects, and for every object in it, whatever the forest.
     #[must_use]
     pub fn is_within_activation_objects(&self) -> bool {
-        let is = |rdn: &Rdn, value: &str| rdn.is("CN", value);
-        self.rdns.windows(3).any(|rdns| {
-            is(&rdns[0], "Activation Objects") && is(&rdns[1], "Microsoft SPP") && is(&rdns[2], "Services")
-        })
+        self.has(["Activation Objects", "Microsoft SPP", "Services"])
+    }
+
+    /// True for the container that the container of activation objects is in, and for everything below it.
+    #[must_use]
+    pub fn is_within_microsoft_spp(&self) -> bool {
+        self.has(["Microsoft SPP", "Services"])
+    }
+
+    fn has<const N: usize>(&self, names: [&str; N]) -> bool {
+        let mut places = self.rdns.windows(N);
+        places.any(|rdns| rdns.iter().zip(names).all(|(rdn, name)| rdn.is("CN", name)))
     }
 }
 

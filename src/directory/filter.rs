@@ -252,16 +252,19 @@ struct Escaped<'a>(&'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if matches!(c, '*' | '(' | ')' | '\\') || c.is_control() {
-                    let mut bytes = [0; 4];
-                    c.encode_utf8(&mut bytes).bytes().try_for_each(|byte| write!(f, "\\{byte:02x}"))?;
-                } else {
-                    write!(f, "{c}")?;
-                }
+        let escape = |f: &mut fmt::Formatter<'_>, bytes: &[u8]| {
+            bytes.iter().try_for_each(|byte| write!(f, "\\{byte:02x}"))
+        };
+        // Of bytes that are no text, all are escaped: a letter among them would say nothing.
+        let Some(text) = str::from_utf8(self.0).ok().filter(|text| !text.chars().any(char::is_control))
+        else {
+            return escape(f, self.0);
+        };
+        for c in text.chars() {
+            match c {
+                '*' | '(' | ')' | '\\' => escape(f, c.encode_utf8(&mut [0; 4]).as_bytes())?,
+                c => write!(f, "{c}")?,
             }
-            chunk.invalid().iter().try_for_each(|byte| write!(f, "\\{byte:02x}"))?;
         }
         Ok(())
     }

@@ -108,7 +108,8 @@ pub fn class(name: &str) -> Option<&'static Class> {
 }
 
 /// The attribute that a description names, by name or OID, whatever its options.
-pub(super) fn described(description: &str) -> Option<&'static AttributeType> {
+#[must_use]
+pub fn described(description: &str) -> Option<&'static AttributeType> {
     let name = super::message::base_name(description);
     by_name(name).or_else(|| by_oid(name))
 }

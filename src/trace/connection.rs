@@ -84,8 +84,10 @@ pub enum Stage {
     OtherInterface,
     /// HTTP was spoken, with a service of activation or by way of it; activation was not requested.
     OtherHttp,
-    /// TLS that was not opened, or LDAP that SASL has sealed.
+    /// TLS that was not opened.
     Sealed,
+    /// LDAP that SASL has sealed.
+    SaslSealed,
     /// Volume activation was called.
     Called,
 }
@@ -124,8 +126,8 @@ impl ConnectionRecord {
                 Some(tls) if !tls.is_opened => Stage::Sealed,
                 _ => Stage::OtherHttp,
             }
-        } else if self.directory.is_some() {
-            Stage::Sealed
+        } else if let Some(directory) = &self.directory {
+            if directory.counts.sealed == [0; 2] { Stage::Sealed } else { Stage::SaslSealed }
         } else if self.other_calls > 0 {
             Stage::OtherInterface
         } else if self.bind_nak.is_some() {
@@ -161,6 +163,7 @@ impl Stage {
             Self::OtherInterface => "other-interface",
             Self::OtherHttp => "other-http",
             Self::Sealed => "sealed",
+            Self::SaslSealed => "sasl-sealed",
             Self::Called => "called",
         }
     }
@@ -179,6 +182,7 @@ impl Stage {
             Self::OtherInterface => "another interface was called",
             Self::OtherHttp => "HTTP, and activation was not requested",
             Self::Sealed => "TLS, sealed",
+            Self::SaslSealed => "LDAP, sealed by SASL",
             Self::Called => "activation was requested",
         }
     }

@@ -64,11 +64,6 @@ impl Tls {
         self.given_up.is_some()
     }
 
-    /// True once something of it was opened.
-    pub(super) fn is_opened(&self) -> bool {
-        self.is_opened
-    }
-
     /// True where the hello names a host of a service.
     pub(super) fn names_a_service(&self) -> bool {
         let hello = self.info().client_hello.as_ref();

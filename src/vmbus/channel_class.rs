@@ -36,10 +36,10 @@ impl ChannelClass {
     pub fn name(self) -> &'static str {
         match self {
             Self::Avma => "avma",
-            Self::SynthRdpControl => "synthrdp_control",
-            Self::SynthRdpData => "synthrdp_data",
-            Self::RemoteDesktopVirtualization => "remote_desktop_virtualization",
-            Self::InitialMachineConfiguration => "initial_machine_configuration",
+            Self::SynthRdpControl => "synthrdp-control",
+            Self::SynthRdpData => "synthrdp-data",
+            Self::RemoteDesktopVirtualization => "remote-desktop-virtualization",
+            Self::InitialMachineConfiguration => "initial-machine-configuration",
             Self::Kvp => "kvp",
             Self::Unknown => "unknown",
         }

@@ -79,9 +79,9 @@ impl Hint {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::XmlProlog => "xml_prolog",
-            Self::XrmlRoot => "xrml_root",
-            Self::DerSequence => "der_sequence",
+            Self::XmlProlog => "xml-prolog",
+            Self::XrmlRoot => "xrml-root",
+            Self::DerSequence => "der-sequence",
             Self::Guid => "guid",
         }
     }

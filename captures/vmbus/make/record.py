@@ -378,7 +378,7 @@ def life_of_an_avma_channel(folder):
     state("released", says(capture, GUEST, control("rel_id_released", channel_id=9)))
     state("reoffered", says(capture, HOST, offer(AVMA, 9)))
     state("opening", says(capture, GUEST, control("open_channel", channel_id=9, open_id=2)))
-    state("open_failed", says(capture, HOST, control("open_channel_result", channel_id=9, open_id=2, status=0xC0000001)),
+    state("open-failed", says(capture, HOST, control("open_channel_result", channel_id=9, open_id=2, status=0xC0000001)),
           0xC0000001)
     sent = ["test payload 1", "test payload 2, which is longer", "test payload 5", "test payload 8"]
     sent_bytes = sum(map(len, sent))
@@ -410,12 +410,12 @@ def remote_desktop(folder):
     for version, accepted in [(0x10000, 0), (0x10001, 1)]:
         request = talk(GUEST, struct.pack("<IIII", 1, 16, version, 0), rdp(1, 16, version, 0))
         response = talk(HOST, struct.pack("<IIIIB", 2, 17, version, 7, accepted), rdp(2, 17, version, 7, accepted))
-        exchange(capture, 20, "synthrdp_control", "synthrdp", request, response, "order")
+        exchange(capture, 20, "synthrdp-control", "synthrdp", request, response, "order")
     request = talk(GUEST, struct.pack("<IIII", 1, 20, 5, 0) + b"test", rdp(1, 20, 5, 0, None, b"test"))
-    exchange(capture, 20, "synthrdp_control", "synthrdp", request, None, "none")
-    channel(capture, 20, "synthrdp_control", RDP, "message", "offer",
+    exchange(capture, 20, "synthrdp-control", "synthrdp", request, None, "none")
+    channel(capture, 20, "synthrdp-control", RDP, "message", "offer",
             [{"state": "offered", "frame": offered, "status": None}], (3, 52, 3, 0, 0), (2, 34, 2, 0, 0), flags=0x11)
-    channel(capture, 21, "synthrdp_data", RDP_DATA, "message", "offer",
+    channel(capture, 21, "synthrdp-data", RDP_DATA, "message", "offer",
             [{"state": "offered", "frame": data_offered, "status": None}], (0, 0, 0, 0, 0), (0, 0, 0, 0, 0), flags=0x11)
     capture.write(folder)
 

@@ -1,10 +1,12 @@
 use std::fmt::{self, Write as _};
 
 use crate::catalog::product;
-use crate::directory::{ActivationObject, Found, License, LicenseHint, Scope, SearchExchange};
+use crate::directory::{
+    ActivationObject, Filter, Found, License, LicenseHint, Scope, SearchExchange, SearchRequest, schema,
+};
 use crate::report::names::{self, Plain};
 use crate::trace::{DirectoryExchange, DirectoryOutcome, DirectoryRecord, ObjectRecord, Record};
-use crate::wire::{Hex, Rfc3339};
+use crate::wire::{Guid, Hex, Rfc3339};
 
 use super::mak::TlsLine;
 use super::{Frames, Milliseconds, Palette, TextReport, counted};
@@ -51,6 +53,9 @@ impl TextReport {
                         self.page,
                         "  asks    {odd}by a filter that is not read{end} {dim}({scope}){end}"
                     )?,
+                }
+                for id in product_ids(request) {
+                    writeln!(self.page, "          {dim}with{end} {}", names::guid(id))?;
                 }
                 let base = if request.base.is_empty() { "the root of the directory" } else { &request.base };
                 writeln!(self.page, "          {dim}in{end} {}", Plain(base))?;
@@ -203,6 +208,16 @@ impl TextReport {
         }
         Ok(())
     }
+}
+
+/// The ids of products in a filter, which shows them as bytes.
+fn product_ids(request: &SearchRequest) -> impl Iterator<Item = Guid> {
+    let assertions = request.filter.iter().flat_map(Filter::assertions);
+    assertions.filter_map(|(attribute, value)| {
+        let kind = schema::described(attribute)?;
+        let is_id = [schema::KMS_IDS, schema::CSVLK_SKU_ID].contains(&kind.name);
+        value?.try_into().ok().map(Guid::from_wire).filter(|_| is_id)
+    })
 }
 
 /// Entries of a search, and KMS ids of an object, that are shown.

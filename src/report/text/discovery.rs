@@ -87,7 +87,7 @@ impl TextReport {
             write!(self.page, "{label}{bad}{} {}{end}", message.rcode(), names::hresult(hresult))?;
             label = "          ";
             match lookup.negative_ttl() {
-                Some(ttl) => writeln!(self.page, "{dim}, kept for {}{end}", counted(ttl.into(), "second"))?,
+                Some(ttl) => writeln!(self.page, " {dim}(kept for {ttl} s){end}")?,
                 None => writeln!(self.page)?,
             }
         }

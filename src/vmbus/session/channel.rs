@@ -111,7 +111,7 @@ impl ChannelState {
             Self::Offered => "offered",
             Self::Opening => "opening",
             Self::Opened => "opened",
-            Self::OpenFailed(_) => "open_failed",
+            Self::OpenFailed(_) => "open-failed",
             Self::Closed => "closed",
             Self::Rescinded => "rescinded",
             Self::Released => "released",
