@@ -8,10 +8,9 @@ mod support;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
+use support::read;
 use support::tshark::{self, Field, is_missing};
-use volact::capture::{
-    self, Chunk, Direction, End, FlowInfo, Gap, Handler, Layers, Stamp, Streams, Transport,
-};
+use volact::capture::{self, Chunk, Direction, End, FlowInfo, Gap, Handler, Stamp};
 use volact::directory::{
     self, Assertion, Attribute, Authentication, BindRequest, BindResponse, Control, Dereference, Entry,
     Filter, LdapResult, Operation, ResultCode, Scope, SearchRequest,
@@ -24,16 +23,15 @@ use volact::discovery::{
 /// Messages with the packet that has their last byte.
 type Messages<M> = Vec<(u64, M)>;
 
-/// Messages that tshark cannot read to their end: file, packets. Here they are read as far as they go.
-const DAMAGED: [(&str, &[u64]); 1] = [("discovery/dns_errors.pcapng", &[])];
-
 #[test]
 fn every_recording_has_the_dns_messages_that_tshark_finds() {
     if is_missing() {
         return;
     }
     let names = ["discovery", "mixed"].into_iter().flat_map(recordings);
-    let compared: usize = names.map(|name| compare(&name, dns_of_volact(&name), dns_of_tshark(&name))).sum();
+    let is_damaged = |message: &discovery::Message| message.errors().next().is_some();
+    let compared: usize =
+        names.map(|name| compare(&name, dns_of_volact(&name), is_damaged, dns_of_tshark(&name))).sum();
     assert!(compared >= 450, "only {compared} messages were compared");
 }
 
@@ -45,8 +43,9 @@ fn every_recording_has_the_ldap_messages_that_tshark_finds() {
     let names = ["directory", "mixed"].into_iter().flat_map(recordings);
     // What is sealed by TLS is not for the framer.
     let names = names.filter(|name| name != "directory/ldap_ldaps.pcapng");
+    let is_damaged = |message: &directory::Message| message.error.is_some();
     let compared: usize =
-        names.map(|name| compare(&name, ldap_of_volact(&name), ldap_of_tshark(&name))).sum();
+        names.map(|name| compare(&name, ldap_of_volact(&name), is_damaged, ldap_of_tshark(&name))).sum();
     assert!(compared >= 450, "only {compared} messages were compared");
 }
 
@@ -61,8 +60,25 @@ fn path_of(name: &str) -> PathBuf {
     support::folder().join(name)
 }
 
+/// What tshark finds in a file.
+struct Dissected<M> {
+    messages: Messages<M>,
+    /// Packets with a message that it cannot read to its end. Here it is read as far as it goes, and has an error.
+    damaged: Vec<u64>,
+}
+
 /// Compares what is shown of the messages, which differs where names differ in the case of their letters; how many.
-fn compare<M: Debug>(name: &str, ours: Messages<M>, theirs: Messages<M>) -> usize {
+fn compare<M: Debug>(
+    name: &str,
+    mut ours: Messages<M>,
+    is_damaged: impl Fn(&M) -> bool,
+    Dissected { messages: theirs, damaged }: Dissected<M>,
+) -> usize {
+    for (frame, message) in &ours {
+        assert_eq!(is_damaged(message), damaged.contains(frame), "{name}, packet {frame}: {message:?}");
+    }
+    ours.retain(|(frame, _)| !damaged.contains(frame));
+    ours.sort_by_key(|(frame, _)| *frame);
     let frames = |messages: &Messages<M>| messages.iter().map(|(frame, _)| *frame).collect::<Vec<_>>();
     assert_eq!(frames(&ours), frames(&theirs), "{name}");
     for ((frame, ours), (_, theirs)) in ours.iter().zip(&theirs) {
@@ -73,29 +89,21 @@ fn compare<M: Debug>(name: &str, ours: Messages<M>, theirs: Messages<M>) -> usiz
     ours.len()
 }
 
-/// Gives every packet's TCP segment to the streams, and every datagram to `datagram`; the handler in the end.
-fn read<H: Handler>(
-    name: &str,
-    handler: H,
-    ports: &[u16],
-    mut datagram: impl FnMut(&mut H, u16, u64, &[u8]),
-) -> H {
-    let mut reader = capture::open(&path_of(name)).unwrap();
-    let mut reader = capture::CaptureReader::new(&mut reader).unwrap();
-    let mut layers = Layers::default();
-    let mut streams = Streams::new(handler, ports);
-    while let Some(packet) = reader.next_packet().unwrap() {
-        let stamp = Stamp { frame: packet.frame, time: packet.time };
-        match layers.transport(&packet) {
-            Ok(Transport::Tcp(segment)) => streams.push(&segment, stamp),
-            Ok(Transport::Udp(found)) => {
-                let port = found.source.port.min(found.destination.port);
-                datagram(streams.handler(), port, stamp.frame, found.payload);
-            }
-            Err(_) => {}
+/// What tshark finds in the packets that a filter lets pass; `read` makes messages of a protocol.
+fn of_tshark<M>(name: &str, filter: &str, read: impl Fn(&Field) -> Vec<M>) -> Dissected<M> {
+    let mut found = Dissected { messages: Vec::new(), damaged: Vec::new() };
+    for (frame, protocols) in tshark::dissected(&path_of(name), filter) {
+        // A search of which nothing is there is none to tshark, and nothing to remark.
+        let is_empty =
+            |field: &Field| field.all("ldap.searchRequest_element").any(|search| search.fields.is_empty());
+        if protocols.iter().any(|protocol| protocol.name == "_ws.malformed" || is_empty(protocol)) {
+            found.damaged.push(frame);
+        } else {
+            let messages = protocols.iter().flat_map(&read);
+            found.messages.extend(messages.map(|message| (frame, message)));
         }
     }
-    streams.finish()
+    found
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -104,8 +112,6 @@ fn read<H: Handler>(
 #[derive(Default)]
 struct Dns {
     messages: Messages<discovery::Message>,
-    /// Messages without a header, which are none.
-    cut: usize,
 }
 
 impl Dns {
@@ -135,48 +141,25 @@ impl Handler for Dns {
         panic!("a gap in {flow:?}");
     }
 
-    fn close(&mut self, _: &FlowInfo, state: Self::State, _: End) {
-        for mut framer in state.into_iter().flatten() {
-            framer.finish(&mut |framed| {
-                self.cut += usize::from(matches!(framed, discovery::Framed::Cut { .. }))
-            });
-        }
-    }
+    fn close(&mut self, _: &FlowInfo, _: Self::State, _: End) {}
 }
 
 fn dns_of_volact(name: &str) -> Messages<discovery::Message> {
-    let found = read(name, Dns::default(), &[discovery::PORT], |dns, port, frame, payload| {
+    let found = read(&path_of(name), Dns::default(), &[discovery::PORT], |dns, found, stamp| {
+        let port = found.source.port.min(found.destination.port);
         if [discovery::PORT, discovery::MDNS_PORT].contains(&port) {
-            dns.message(frame, payload);
+            dns.message(stamp.frame, found.payload);
         }
     });
-    let mut messages = found.messages;
-    messages.sort_by_key(|(frame, _)| *frame);
-    let damaged = damaged(name);
-    for (frame, message) in &messages {
-        assert_eq!(
-            message.errors().next().is_some(),
-            damaged.contains(frame),
-            "{name}, packet {frame}: {message:?}"
-        );
-    }
-    messages.retain(|(frame, _)| !damaged.contains(frame));
-    messages
+    found.messages
 }
 
-fn damaged(name: &str) -> &'static [u64] {
-    DAMAGED.iter().find(|(file, _)| *file == name).map_or(&[], |(_, frames)| frames)
-}
-
-fn dns_of_tshark(name: &str) -> Messages<discovery::Message> {
-    let mut messages = Vec::new();
-    for protocol in ["dns", "mdns"] {
-        let found = tshark::dissected(&path_of(name), protocol, &[]).into_iter();
-        let whole = found.filter(|(frame, field)| !damaged(name).contains(frame) && field.size >= HEADER_LEN);
-        messages.extend(whole.map(|(frame, field)| (frame, dns(&field))));
-    }
-    messages.sort_by_key(|(frame, _)| *frame);
-    messages
+fn dns_of_tshark(name: &str) -> Dissected<discovery::Message> {
+    // An ICMP message has the question in it that it is about.
+    of_tshark(name, "(dns || mdns) && !icmp", |protocol| {
+        let is_message = ["dns", "mdns"].contains(&protocol.name.as_str()) && protocol.size >= HEADER_LEN;
+        is_message.then(|| dns(protocol)).into_iter().collect()
+    })
 }
 
 /// A message made of what tshark found in it.
@@ -230,7 +213,7 @@ fn question(field: &Field) -> Question {
 }
 
 fn record(field: &Field) -> Record {
-    let rtype: u16 = field.find("dns.resp.type").unwrap().show.parse().unwrap();
+    let rtype: u16 = field.find("dns.resp.type").unwrap_or_else(|| panic!("{field:?}")).show.parse().unwrap();
     // The name of an SRV record is shown in three parts.
     let shown = |part: &str| field.find(part).map(|field| field.show.as_str());
     let owner = match shown("dns.resp.name") {
@@ -261,7 +244,8 @@ fn data(field: &Field, class: u16, bytes: &[u8]) -> RecordData {
     let shown = |part: &str| field.find(part).map(|field| field.show.as_str());
     let number = |part: &str| shown(part).unwrap().parse::<u32>().unwrap();
     let short = |part: &str| u16::try_from(number(part)).unwrap();
-    let of_class = (class == 1).then_some(());
+    // Of class NONE an update deletes just this record (RFC 2136 2.5.4).
+    let of_class = matches!(class, 1 | 254).then_some(());
     let typed = of_class.and_then(|()| {
         Some(if let Some(target) = shown("dns.srv.target") {
             RecordData::Srv {
@@ -288,7 +272,7 @@ fn data(field: &Field, class: u16, bytes: &[u8]) -> RecordData {
                 refresh: number("dns.soa.refresh_interval"),
                 retry: number("dns.soa.retry_interval"),
                 expire: number("dns.soa.expire_limit"),
-                minimum: number("dns.soa.mininum_ttl"),
+                minimum: number("dns.soa.minimum_ttl"),
             }
         } else if shown("dns.txt").is_some() {
             RecordData::Txt(field.all("dns.txt").map(|text| text.value.clone()).collect())
@@ -374,25 +358,16 @@ impl Handler for Ldap {
 }
 
 fn ldap_of_volact(name: &str) -> Messages<directory::Message> {
-    let mut messages = read(name, Ldap::default(), &[389], |_, _, _, _| {}).messages;
-    messages.sort_by_key(|(frame, _)| *frame);
-    for (frame, message) in &messages {
-        assert_eq!(message.error, None, "{name}, packet {frame}: {message:?}");
-    }
-    messages
+    read(&path_of(name), Ldap::default(), &[389], |_, _, _| {}).messages
 }
 
-fn ldap_of_tshark(name: &str) -> Messages<directory::Message> {
-    let found = tshark::dissected(&path_of(name), "ldap", &[]);
-    let mut messages = Vec::new();
-    for (frame, field) in &found {
+fn ldap_of_tshark(name: &str) -> Dissected<directory::Message> {
+    of_tshark(name, "ldap", |protocol| {
         // In a SASL buffer without privacy tshark reads on; here it stays sealed.
-        if field.find("ldap.sasl_buffer_length").is_none() {
-            let whole = field.fields.iter().filter(|field| field.name == "ldap.LDAPMessage_element");
-            messages.extend(whole.map(|message| (*frame, ldap(message))));
-        }
-    }
-    messages
+        let is_readable = protocol.name == "ldap" && protocol.find("ldap.sasl_buffer_length").is_none();
+        let messages = protocol.fields.iter().filter(|field| field.name == "ldap.LDAPMessage_element");
+        messages.filter(|_| is_readable).map(ldap).collect()
+    })
 }
 
 /// A message made of what tshark found in it.
@@ -412,8 +387,23 @@ fn control(field: &Field) -> Control {
     Control {
         oid: field.find("ldap.controlType").unwrap().text(),
         is_critical: field.find("ldap.criticality").is_some_and(|critical| critical.value != [0]),
-        value_length: field.find("ldap.controlValue").map(|value| value.size),
+        value_length: rest_behind(field, &["ldap.controlType", "ldap.criticality"]),
     }
+}
+
+/// How long the value is that ends a field, behind those that are named: tshark reads some values on the spot, and
+/// does not show them as such.
+fn rest_behind(field: &Field, named: &[&str]) -> Option<usize> {
+    let last = field.fields.iter().rfind(|part| named.contains(&part.name.as_str())).unwrap();
+    let rest = field.at + field.size - (last.at + last.size);
+    // Its identifier and its length come first.
+    let header = match rest {
+        0 => return None,
+        1..130 => 2,
+        130..259 => 3,
+        _ => 4,
+    };
+    Some(rest - header)
 }
 
 fn operation(choice: &Field) -> Operation {
@@ -455,10 +445,7 @@ fn operation(choice: &Field) -> Operation {
         19 => Operation::SearchResultReference(choice.all("ldap.LDAPURL").map(Field::text).collect()),
         23 => Operation::ExtendedRequest {
             oid: text("ldap.requestName").unwrap(),
-            value_length: length("ldap.requestValue").or_else(|| {
-                // tshark reads the value of changing a password on the spot: its OCTET STRING is a header longer.
-                inner.find("ldap.PasswdModifyRequestValue_element").map(|value| value.size)
-            }),
+            value_length: rest_behind(inner, &["ldap.requestName"]),
         },
         24 => Operation::ExtendedResponse {
             result: result(inner),
@@ -503,7 +490,13 @@ fn result(field: &Field) -> LdapResult {
 fn entry(field: &Field, dn: &str, item: &str) -> Entry {
     let attribute = |item: &Field| Attribute {
         description: item.find("ldap.type").or_else(|| item.find("ldap.attributeType")).unwrap().text(),
-        values: item.all("ldap.AttributeValue").map(|value| value.value.clone()).collect(),
+        // tshark knows some attributes, whose values have other names than the rest.
+        values: item
+            .find("ldap.vals")
+            .map_or(&[][..], |list| &list.fields)
+            .iter()
+            .map(|v| v.value.clone())
+            .collect(),
     };
     Entry { dn: field.find(dn).unwrap().text(), attributes: field.all(item).map(attribute).collect() }
 }

@@ -81,8 +81,8 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// The files that the arguments name: a directory stands for the files below it that have a capture's suffix
-/// (`.pcap`, `.pcapng`, `.cap`, `.ntar`, a number as rotation adds it), that of a HAR file (`.har`) or of a VAMT file
-/// (`.cil`, `.cilx`), each also with `.gz`, `.zst` or `.lz4`, in order of their names. What else is read has to be named:
+/// (`.pcap`, `.pcapng`, `.cap`, `.ntar`, a number as rotation adds it), that of a HAR file (`.har`), of a VAMT file
+/// (`.cil`, `.cilx`) or of an export in LDIF (`.ldif`), each also with `.gz`, `.zst` or `.lz4`, in order of their names. What else is read has to be named:
 /// too much that is none of ours ends in `.xml`.
 ///
 /// # Errors
@@ -131,7 +131,7 @@ fn is_named_like_an_input(path: &Path) -> bool {
     };
     let is_number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
     let has_name = name.contains('.');
-    let is_document = has_name && matches!(last, "har" | "cil" | "cilx");
+    let is_document = has_name && matches!(last, "har" | "cil" | "cilx" | "ldif");
     is_document || (has_name && is_suffix(last)) || (is_number && suffixes.next().is_some_and(is_suffix))
 }
 
@@ -156,6 +156,7 @@ mod tests {
             "a.HAR.gz",
             "a.cil",
             "a.cilx",
+            "a.ldif.gz",
         ] {
             assert!(is_named_like_an_input(Path::new(name)), "{name}");
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use volact::capture;
+use volact::capture::{self, CaptureReader, Datagram, Handler, Layers, Stamp, Streams, Transport};
 use volact::tls::KeyLog;
 use volact::trace::{
     ConnectionRecord, Exchange, InputKind, MakExchange, Notice, NoticeKind, Observer, Options, PduContent,
@@ -21,6 +21,28 @@ use volact::wire::Hex;
 /// The folder of the shared captures.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
+}
+
+/// Gives each TCP segment of a capture to the handler's streams, and each UDP datagram to `datagram`; the handler in the
+/// end. Servers have these ports.
+pub fn read<H: Handler>(
+    path: &Path,
+    handler: H,
+    ports: &[u16],
+    mut datagram: impl FnMut(&mut H, Datagram<'_>, Stamp),
+) -> H {
+    let mut reader = CaptureReader::new(capture::open(path).unwrap()).unwrap();
+    let mut layers = Layers::default();
+    let mut streams = Streams::new(handler, ports);
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let stamp = Stamp { frame: packet.frame, time: packet.time };
+        match layers.transport(&packet) {
+            Ok(Transport::Tcp(segment)) => streams.push(&segment, stamp),
+            Ok(Transport::Udp(found)) => datagram(streams.handler(), found, stamp),
+            Err(_) => {}
+        }
+    }
+    streams.finish()
 }
 
 /// The names of the shared captures, in order: the files beside `truth/`.

@@ -67,34 +67,32 @@ impl Field {
     }
 }
 
-/// Every occurrence of a protocol in a file, with the number of its packet, in order.
-pub fn dissected(path: &Path, protocol: &str, options: &[&str]) -> Vec<(u64, Field)> {
-    let output =
-        command().args(["-T", "pdml", "-Y", protocol]).args(options).arg("-r").arg(path).output().unwrap();
+/// The packets that a display filter lets pass, with their numbers, and the protocols in them.
+pub fn dissected(path: &Path, filter: &str) -> Vec<(u64, Vec<Field>)> {
+    let output = command().args(["-T", "pdml", "-Y", filter, "-r"]).arg(path).output().unwrap();
     assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut found = Vec::new();
+    let mut packets: Vec<(u64, Vec<Field>)> = Vec::new();
     // The fields that are open, the outermost first.
     let mut open: Vec<Field> = Vec::new();
-    let mut frame = 0;
     for tag in text.split('<').skip(1).map(|part| part.split('>').next().unwrap()) {
-        if tag.starts_with("proto ") || tag.starts_with("field ") {
-            let field = field(tag);
-            if field.name == "frame.number" {
-                frame = field.show.parse().unwrap();
-            }
-            open.push(field);
+        if tag == "packet" {
+            packets.push((0, Vec::new()));
         }
-        if tag == "/proto" || tag == "/field" || (tag.starts_with("field ") && tag.ends_with('/')) {
+        let begins = tag.starts_with("proto ") || tag.starts_with("field ");
+        if begins {
+            open.push(field(tag));
+        }
+        if tag == "/proto" || tag == "/field" || (begins && tag.ends_with('/')) {
             let field = open.pop().unwrap();
-            match open.last_mut() {
-                Some(outer) => outer.fields.push(field),
-                None if field.name == protocol => found.push((frame, field)),
-                None => {}
+            let (frame, protocols) = packets.last_mut().unwrap();
+            if field.name == "frame.number" {
+                *frame = field.show.parse().unwrap();
             }
+            open.last_mut().map_or(protocols, |outer| &mut outer.fields).push(field);
         }
     }
-    found
+    packets
 }
 
 /// The field that an element of PDML begins.
@@ -114,8 +112,8 @@ fn field(tag: &str) -> Field {
             "size=" => field.size = value().parse().unwrap(),
             "value=" => {
                 let digits = value();
-                // A part of a byte is shown by its value: it is not needed here.
-                if digits.len().is_multiple_of(2) {
+                // Parts of a byte and what is no field of the packet have a number here, which nobody needs.
+                if digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
                     let bytes = (0..digits.len()).step_by(2);
                     field.value =
                         bytes.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();

@@ -12,7 +12,6 @@ each time.
 import contextlib
 import os
 import pathlib
-import re
 import socket
 import subprocess
 import sys
@@ -277,7 +276,8 @@ def ldap_attributes():
 def ldap_licence():
     """One entry in a few hundred segments."""
     with directory(), record("ldap_licence"):
-        text = search("-o", "ldif-wrap=no", *ONE_LEVEL, f"(msSPP-KMSIds={octets(tree.SERVER_2019)})", "msSPP-IssuanceLicense")
+        asked = [f"(msSPP-KMSIds={octets(tree.SERVER_2019)})", "msSPP-IssuanceLicense"]
+        text = search("-o", "ldif-wrap=no", *ONE_LEVEL, *asked)
         if len(text) < 280_000:
             raise SystemExit(f"ldap_licence: only {len(text)} characters")
 
@@ -589,7 +589,8 @@ def ldif():
             save(OUT, name, {"file": f"{name}.ldif", "synthetic": SYNTHETIC, "entries": tree.known(entries)})
             print(f"{name}.ldif: {len(text)} bytes, {len(entries)} entries", flush=True)
 
-        exported = subprocess.run(["slapcat", "-f", home / "slapd.conf", "-b", tree.ROOT], check=True, capture_output=True, text=True)
+        export = ["slapcat", "-f", home / "slapd.conf", "-b", tree.ROOT]
+        exported = subprocess.run(export, check=True, capture_output=True, text=True)
         # Times and ids that the server made are no part of what is known.
         written("ldif_slapcat", exported.stdout, tree.WITH_OBJECTS)
         small = [entry for entry in tree.OBJECTS if "Large" not in entry[0]]

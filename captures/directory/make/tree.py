@@ -142,11 +142,12 @@ def ldif(entries):
 
 
 def known(entries):
-    """What the truth says of entries: values as text where they are, else in hex; long ones by length and SHA-256."""
-    return [
-        {"dn": dn, "attributes": {name: [shown(name, value) for value in values] for name, values in attributes.items()}}
-        for dn, attributes in entries
-    ]
+    """What the truth says of entries: text, ids as GUIDs, licences by length and SHA-256."""
+
+    def all_shown(attributes):
+        return {name: [shown(name, value) for value in values] for name, values in attributes.items()}
+
+    return [{"dn": dn, "attributes": all_shown(attributes)} for dn, attributes in entries]
 
 
 def shown(name, value):

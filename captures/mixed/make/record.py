@@ -106,7 +106,8 @@ def main(arguments):
         stack.enter_context(discovery.kms_host())
         stack.enter_context(directory.slapd(directory.DC2, tree.WITHOUT_CONTAINER))
         shown = "port 53 or tcp port 389 or tcp port 1688"
-        captures = [Capture(scratch / "cable.pcapng", "cl0", shown), Capture(scratch / "lo.pcapng", "lo", "tcp port 80")]
+        captures = [Capture(scratch / "cable.pcapng", "cl0", shown)]
+        captures.append(Capture(scratch / "lo.pcapng", "lo", "tcp port 80"))
         host, port = story(discovery, directory, bus)
         for capture in captures:
             capture.stop()
