@@ -83,6 +83,8 @@ pub struct Counts {
     pub other_opcodes: u64,
     /// Queries without a readable question: not looked at. In multicast DNS, these continue a list of known answers.
     pub without_question: u64,
+    /// Questions of a message behind the first [`MAX_QUESTIONS`]: not looked at.
+    pub questions_left_out: u64,
     /// Lookups that were handed out.
     pub lookups: u64,
     /// Those of them that were given up because too many were open.
@@ -196,7 +198,8 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
             self.counts.without_question += 1;
         }
         let arrival = Arrival { client, server, transport, stamp, time };
-        for question in &message.questions {
+        self.counts.questions_left_out += message.questions.len().saturating_sub(MAX_QUESTIONS) as u64;
+        for question in message.questions.iter().take(MAX_QUESTIONS) {
             let key = Key::of(&arrival, message, question);
             match self.open.get_mut(&key) {
                 Some(open) => {
@@ -300,7 +303,12 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
     /// The open lookups that a response may be to: those of its questions, or without one, those of its ID.
     fn keys_of(&self, arrival: &Arrival<E, S>, message: &Message) -> Vec<Key<E::Host>> {
         if !message.questions.is_empty() {
-            return message.questions.iter().map(|question| Key::of(arrival, message, question)).collect();
+            return message
+                .questions
+                .iter()
+                .take(MAX_QUESTIONS)
+                .map(|question| Key::of(arrival, message, question))
+                .collect();
         }
         let least = Question {
             name: Name::root(),
@@ -534,6 +542,9 @@ fn is_short(data: &RecordData) -> bool {
         _ => true,
     }
 }
+
+/// Questions of one message that are looked at. Nobody asks more than one but in multicast DNS.
+pub const MAX_QUESTIONS: usize = 16;
 
 /// [`Lookups::WAIT`].
 pub(super) const WAIT: i64 = 30_000_000_000;

@@ -186,8 +186,11 @@ impl DirectoryConnection {
 
     /// Bytes that wait for more, and the connection itself.
     pub(super) fn held(&self) -> usize {
-        let inside = self.tls.as_ref().map_or(0, |inside| inside.0.held() + inside.1.session.held());
-        size_of::<Self>() + self.plain.session.held() + inside
+        let inside = self
+            .tls
+            .as_ref()
+            .map_or(0, |inside| size_of::<(Tls, Layer)>() + inside.0.held() + inside.1.held());
+        size_of::<Self>() + self.plain.held() + inside
     }
 
     /// True where something was asked that has to do with activation.
@@ -310,6 +313,10 @@ impl Layer {
         }
     }
 
+    fn held(&self) -> usize {
+        self.session.held() + self.root.as_ref().map_or(0, |root| weight(root))
+    }
+
     fn counts(&self) -> Counts {
         added(self.before, self.session.counts())
     }
@@ -319,6 +326,7 @@ impl Layer {
     }
 
     fn give_up<O: Observer>(&mut self, tracer: &mut Tracer<O>, flow: &FlowInfo) {
+        self.root = None;
         if self.session.held() == 0 {
             return;
         }
@@ -394,6 +402,7 @@ impl BindStep {
             Some(Authentication::Other(tag)) => format!("method {tag}"),
             None => "unknown".to_owned(),
         };
+        let method = method.chars().take(MAX_METHOD).collect();
         Self { method, result: bind.response.as_ref().map(|response| response.result.code) }
     }
 }
@@ -422,6 +431,21 @@ fn is_root(search: &SearchExchange<Stamp>) -> bool {
         request.base.is_empty() && request.scope.0 == 0 && request.asks_for("configurationNamingContext")
     })
 }
+
+/// Bytes that a search's entries hold, about.
+fn weight(search: &SearchExchange<Stamp>) -> usize {
+    let entries = search.found.iter().map(|entry| match entry {
+        Entry::ActivationObject(_) => 0,
+        Entry::Entry(entry) => {
+            let values = entry.attributes.iter().flat_map(|attribute| &attribute.values);
+            entry.dn.len() + values.map(|value| value.len() + size_of::<Vec<u8>>()).sum::<usize>()
+        }
+    });
+    size_of::<SearchExchange<Stamp>>() + entries.sum::<usize>()
+}
+
+/// Characters of a mechanism that are kept; those that are registered have 20 at most (RFC 4422 3.1).
+const MAX_METHOD: usize = 32;
 
 /// What was counted in two layers of a connection.
 fn added(one: Counts, other: &Counts) -> Counts {

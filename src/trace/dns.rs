@@ -51,7 +51,14 @@ struct Questions {
     others: u64,
     messages: u64,
     unreadable: u64,
+    /// Bytes of all connections that wait for more.
+    held: usize,
+    /// Messages that were given up to bound memory.
+    given_up: u64,
 }
+
+/// Bytes of all connections of DNS together that wait for more.
+const MAX_HELD: usize = 4 << 20;
 
 impl Dns {
     pub(super) fn new() -> Self {
@@ -102,8 +109,16 @@ impl Dns {
         let mut ended = Vec::new();
         questions.lookups.finish(&mut |lookup| ended.push(lookup));
         ended.into_iter().for_each(|lookup| questions.ended(lookup));
-        let Questions { searches, told, .. } = questions;
+        let Questions { searches, told, .. } = &mut *questions;
         searches.finish(&mut |search| told.push(Remark::Search(Box::new(search))));
+        for (count, kind, what) in [
+            (questions.unreadable, NoticeKind::MalformedDns, "messages are shorter than their header"),
+            (questions.given_up, NoticeKind::BoundReached, "messages over TCP were given up to bound memory"),
+        ] {
+            if count > 0 {
+                questions.told.push(Remark::Notice(Notice::new(kind, format!("DNS: {count} {what}"))));
+            }
+        }
         numbers.dns_messages += questions.messages;
         numbers.other_lookups += questions.others;
         self.take()
@@ -182,6 +197,10 @@ impl Questions {
     }
 }
 
+fn held(framers: &Framers) -> usize {
+    framers.iter().map(TcpFramer::held).sum()
+}
+
 /// The two directions of a connection of DNS.
 type Framers = [TcpFramer<Stamp>; 2];
 
@@ -195,16 +214,27 @@ impl Handler for Questions {
     }
 
     fn data(&mut self, flow: &FlowInfo, framers: &mut Framers, direction: Direction, chunk: Chunk<'_>) {
-        framers[direction as usize].push(chunk.offset, chunk.bytes, chunk.stamp, &mut |framed| {
+        self.held -= held(framers);
+        let framer = &mut framers[direction as usize];
+        framer.push(chunk.offset, chunk.bytes, chunk.stamp, &mut |framed| {
             self.framed(flow, direction, &framed);
         });
+        if self.held + held(framers) > MAX_HELD {
+            // The one that takes more than there is lets go of all that it holds.
+            *framers = [TcpFramer::mid_stream(), TcpFramer::mid_stream()];
+            self.given_up += 1;
+        }
+        self.held += held(framers);
     }
 
     fn gap(&mut self, flow: &FlowInfo, framers: &mut Framers, direction: Direction, gap: Gap) {
+        self.held -= held(framers);
         framers[direction as usize].gap(gap.to, &mut |framed| self.framed(flow, direction, &framed));
+        self.held += held(framers);
     }
 
     fn close(&mut self, flow: &FlowInfo, mut framers: Framers, _: End) {
+        self.held -= held(&framers);
         for (framer, direction) in framers.iter_mut().zip([Direction::ToServer, Direction::ToClient]) {
             framer.finish(&mut |framed| self.framed(flow, direction, &framed));
         }

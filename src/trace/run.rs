@@ -345,6 +345,22 @@ pub(super) enum Remark {
 }
 
 impl Remark {
+    /// Bytes that it holds, about: parsed, a message of DNS takes many times what it took on the wire.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Lookup(lookup) => lookup.answer.as_ref().map_or(0, |answer| 16 * answer.message.length),
+            Self::Guest(guest) => {
+                let messages = guest.exchange.request.iter().chain(&guest.exchange.response);
+                messages
+                    .map(|message| usize::try_from(message.length).unwrap_or(usize::MAX).min(1 << 16))
+                    .sum()
+            }
+            Self::Notice(_) | Self::Comment(_) | Self::Search(_) | Self::Channel(_) | Self::Control(_) => {
+                1 << 10
+            }
+        }
+    }
+
     pub(super) fn tell(&self, observer: &mut impl Observer) {
         match self {
             Self::Notice(notice) => observer.notice(notice),
@@ -365,7 +381,7 @@ impl<O: Observer> Taker for Flows<Tracer<O>> {
     }
 
     fn found(&mut self, stream: u64, found: Arc<Found>) {
-        self.handler.found.insert(stream, found);
+        self.handler.add_found(stream, found);
     }
 
     fn secrets(&mut self, secrets: &[u8]) {

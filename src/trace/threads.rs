@@ -138,7 +138,7 @@ impl<S: Scribe, O: FnMut(&[u8]) -> bool> Taker for Alone<'_, '_, S, O> {
     }
 
     fn found(&mut self, stream: u64, found: Arc<Found>) {
-        self.flows.handler.found.insert(stream, found);
+        self.flows.handler.add_found(stream, found);
     }
 
     fn secrets(&mut self, secrets: &[u8]) {
@@ -408,7 +408,7 @@ impl Message {
             Kind::Close(end) => flows.close(slot, end),
             Kind::Found => {
                 let (stream, found) = &batch.found[from];
-                flows.handler.found.insert(*stream, Arc::clone(found));
+                flows.handler.add_found(*stream, Arc::clone(found));
             }
             Kind::Secrets => flows.handler.add_secrets(&batch.bytes[from..from + self.captured as usize]),
         }
@@ -506,6 +506,7 @@ impl Steps for Dispatch<'_> {
 
 impl Taker for Dispatch<'_> {
     fn remark(&mut self, remark: Remark) {
+        self.bytes += remark.weight();
         self.remarks.push((self.place, remark));
         self.place += 1;
     }

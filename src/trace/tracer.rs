@@ -187,8 +187,8 @@ pub(super) struct Tracer<O> {
     held: [usize; SHARDS],
     /// The secrets with which TLS is opened.
     pub(super) key_log: Arc<KeyLog>,
-    /// How the connections were found, by their numbers.
-    pub(super) found: HashMap<u64, Arc<Found>>,
+    /// How the connections were found, by their numbers, in their shards.
+    found: [HashMap<u64, Arc<Found>>; SHARDS],
     /// One for all connections: they share the keys of a time.
     verifier: Verifier,
 }
@@ -196,6 +196,9 @@ pub(super) struct Tracer<O> {
 /// Bytes of all connections of a shard together that wait for more: PDUs that are not whole, requests without their
 /// answer.
 const MAX_HELD: usize = 4 << 20;
+
+/// Connections of a shard of which it is known how they were found. Those that turn out to be something else make room.
+const MAX_FOUND: usize = 2048;
 
 /// Overlaps with other bytes of a connection that are told one by one.
 const MAX_CONFLICTS: u64 = 16;
@@ -244,7 +247,7 @@ impl<O: Observer> Tracer<O> {
             ports: options.ports.clone(),
             key_log: Arc::clone(&options.key_log),
             held: [0; SHARDS],
-            found: HashMap::new(),
+            found: Default::default(),
             verifier: Verifier::default(),
         }
     }
@@ -266,6 +269,18 @@ impl<O: Observer> Tracer<O> {
         }
     }
 
+    /// Takes how a connection that is about to be opened was found. Beyond the bound, nobody is told.
+    pub(super) fn add_found(&mut self, stream: u64, found: Arc<Found>) {
+        let known = &mut self.found[shard_of(stream)];
+        if known.len() < MAX_FOUND {
+            known.insert(stream, found);
+        }
+    }
+
+    fn found_of(&self, stream: u64) -> Option<Arc<Found>> {
+        self.found[shard_of(stream)].get(&stream).cloned()
+    }
+
     /// Adds the secrets of a key log that the capture carries. What cannot be read of it cannot be used.
     pub(super) fn add_secrets(&mut self, text: &[u8]) {
         Arc::make_mut(&mut self.key_log).add(text);
@@ -273,7 +288,7 @@ impl<O: Observer> Tracer<O> {
 
     /// Tells of a search in a directory.
     pub(super) fn directory(&mut self, mut exchange: DirectoryExchange) {
-        exchange.found = self.found.get(&exchange.stream).cloned();
+        exchange.found = self.found_of(exchange.stream);
         self.summary.count(&exchange);
         self.observer.directory(&exchange);
     }
@@ -281,7 +296,7 @@ impl<O: Observer> Tracer<O> {
     /// Tells of an exchange with one of MAK's services.
     pub(super) fn mak(&mut self, mut exchange: MakExchange) {
         if let Carrier::Stream { stream, .. } = exchange.carrier {
-            exchange.found = self.found.get(&stream).cloned();
+            exchange.found = self.found_of(stream);
         }
         self.summary.count(&exchange);
         self.observer.mak(&exchange);
@@ -307,7 +322,8 @@ impl<O: Observer> Handler for Tracer<O> {
             *state = self.first_bytes(flow, direction, (chunk.offset, chunk.bytes));
         }
         let mut is_dismissed = match state {
-            State::Fresh | State::Ignored => return,
+            State::Fresh => return,
+            State::Ignored => true,
             State::Rpc(connection) => {
                 connection.data(self, flow, direction, chunk);
                 connection.is_dismissed()
@@ -339,6 +355,9 @@ impl<O: Observer> Handler for Tracer<O> {
         if is_dismissed {
             self.held[shard] -= state.held();
             *state = State::Ignored;
+        }
+        if matches!(state, State::Ignored) {
+            self.found[shard].remove(&flow.stream);
         }
     }
 
@@ -414,7 +433,7 @@ impl<O: Observer> Handler for Tracer<O> {
             State::Fresh if self.is_kms_port(flow) => Some(ConnectionRecord::silent(flow, end)),
             State::Fresh | State::Ignored => None,
         };
-        let found = self.found.remove(&flow.stream);
+        let found = self.found[shard_of(flow.stream)].remove(&flow.stream);
         match record {
             Some(record) => {
                 let record = ConnectionRecord { found, ..record };
@@ -432,7 +451,7 @@ impl<O: Observer> Out for Tracer<O> {
     }
 
     fn exchange(&mut self, mut exchange: Exchange) {
-        exchange.found = self.found.get(&exchange.stream).cloned();
+        exchange.found = self.found_of(exchange.stream);
         self.summary.count(&exchange);
         self.observer.exchange(&exchange);
     }

@@ -87,7 +87,7 @@ pub(super) struct Buses {
 }
 
 /// Buses of a capture that are followed.
-const MAX_BUSES: usize = 64;
+const MAX_BUSES: usize = 8;
 
 /// Packets that are no record, of a link type that was said to be VMBus: so many are told one by one.
 const MAX_TOLD: u64 = 16;

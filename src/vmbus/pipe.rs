@@ -215,7 +215,8 @@ pub enum Framed<'a, S> {
 
 /// Puts one direction of a pipe together.
 ///
-/// Payloads of packets come in order, each with a stamp `S` of the caller's. A reader holds [`MAX_DATA`] bytes at most.
+/// Payloads of packets come in order, each with a stamp `S` of the caller's. A reader holds [`MAX_DATA`] bytes at most, or
+/// as many as it was told to ([`Self::keeping`]); lengths and hashes are those of all of them.
 ///
 /// ```
 /// use volact::vmbus::PipeMode;
@@ -236,6 +237,8 @@ pub enum Framed<'a, S> {
 #[derive(Clone, Debug)]
 pub struct Reader<S> {
     mode: PipeMode,
+    /// Bytes of a message that are kept.
+    keep: usize,
     turn: Option<Turn<S>>,
 }
 
@@ -256,7 +259,13 @@ impl<S: Copy> Reader<S> {
     /// A reader at the beginning of a message.
     #[must_use]
     pub fn new(mode: PipeMode) -> Self {
-        Self { mode, turn: None }
+        Self { mode, keep: MAX_DATA, turn: None }
+    }
+
+    /// The same, with so many bytes kept of a message, [`MAX_DATA`] at most.
+    #[must_use]
+    pub fn keeping(self, bytes: usize) -> Self {
+        Self { keep: bytes.min(MAX_DATA), ..self }
     }
 
     /// The mode.
@@ -284,7 +293,7 @@ impl<S: Copy> Reader<S> {
             }
             PacketKind::DATA | PacketKind::PARTIAL => {
                 let turn = self.turn.get_or_insert_with(|| Turn::new(stamp));
-                turn.take(&packet, stamp, error);
+                turn.take(&packet, stamp, self.keep, error);
                 if self.mode == PipeMode::Message {
                     self.flush(out);
                 }
@@ -314,12 +323,12 @@ impl<S: Copy> Turn<S> {
         Self { first, last: first, packets: 0, length: 0, hash, bytes: Vec::new(), read: 0, error: None }
     }
 
-    fn take(&mut self, packet: &Packet<'_>, stamp: S, error: Option<Error>) {
+    fn take(&mut self, packet: &Packet<'_>, stamp: S, keep: usize, error: Option<Error>) {
         self.last = stamp;
         self.packets += 1;
         self.length += packet.data.len() as u64;
         self.hash.update(packet.data);
-        let room = MAX_DATA - self.bytes.len();
+        let room = keep.saturating_sub(self.bytes.len());
         self.bytes.extend_from_slice(&packet.data[..packet.data.len().min(room)]);
         self.read += u64::from(packet.header.read_len());
         self.error = self.error.take().or(error);

@@ -1,5 +1,5 @@
 use crate::capture::{Endpoint, Stamp};
-use crate::discovery::{Attempt, Queries, Record, RecordData, Section, Service};
+use crate::discovery::{Answer, Attempt, Queries, Record, RecordData, Section, Service};
 use crate::report::json::{IfAny, Json, Object, Shown, fields};
 use crate::trace::{Lookup, Record as Asked, Search};
 use crate::wire::{Hex, Rfc3339};
@@ -32,29 +32,44 @@ pub(super) fn write_lookup(json: &mut Json, lookup: &Lookup) {
         "after_truncation": IfAny(lookup.after_truncation.then_some(true)),
         "given_up": IfAny(lookup.given_up.then_some(true)),
         "queries": lookup.queries.as_ref().map(|queries| Object(|json: &mut Json| write_queries(json, queries))),
-        "answer": lookup.answer.as_ref().map(|answer| Object(|json: &mut Json| {
-            let message = &*answer.message;
-            fields!(json,
-                "server": answer.server,
-                "frame": answer.stamp.frame,
-                "time": IfAny(answer.time.map(Rfc3339)),
-                "rcode": message.rcode().0,
-                "rcode_name": message.rcode().name(),
-                "flags": Shown(format_args!("0x{:04x}", message.flags.0)),
-                "authoritative": message.flags.aa(),
-                "truncated": message.flags.tc(),
-                "length": message.length,
-                "negative_ttl": IfAny(lookup.negative_ttl()),
-            );
-            for (name, section) in SECTIONS {
-                let records: Vec<_> = message.records().filter(|(other, _)| *other == section).collect();
-                let shown: Vec<_> = records.iter().map(|(_, record)| Object(|json: &mut Json| write_record(json, record))).collect();
-                json.field(name, &&shown[..]);
-            }
-            fields!(json, "error": IfAny(message.errors().next()));
-        })),
+        "answer": lookup.answer.as_ref().map(|answer| Object(|json: &mut Json| write_answer(json, lookup, answer))),
     );
 }
+
+fn write_answer(json: &mut Json, lookup: &Lookup, answer: &Answer<Endpoint, Stamp>) {
+    let message = &*answer.message;
+    fields!(json,
+        "server": answer.server,
+        "frame": answer.stamp.frame,
+        "time": IfAny(answer.time.map(Rfc3339)),
+        "rcode": message.rcode().0,
+        "rcode_name": message.rcode().name(),
+        "flags": Shown(format_args!("0x{:04x}", message.flags.0)),
+        "authoritative": message.flags.aa(),
+        "truncated": message.flags.tc(),
+        "length": message.length,
+        "negative_ttl": IfAny(lookup.negative_ttl()),
+    );
+    let mut left_out = 0;
+    for (name, section) in SECTIONS {
+        let records: Vec<&Record> =
+            message.records().filter(|(other, _)| *other == section).map(|(_, record)| record).collect();
+        left_out += records.len().saturating_sub(MOST_RECORDS);
+        let shown: Vec<_> = records
+            .into_iter()
+            .take(MOST_RECORDS)
+            .map(|record| Object(move |json: &mut Json| write_record(json, record)))
+            .collect();
+        json.field(name, &&shown[..]);
+    }
+    fields!(json,
+        "left_out": IfAny(Some(left_out).filter(|count| *count > 0)),
+        "error": IfAny(message.errors().next()),
+    );
+}
+
+/// Records of a section that are written; more of them are in no answer that means well.
+const MOST_RECORDS: usize = 256;
 
 const SECTIONS: [(&str, Section); 3] =
     [("answers", Section::Answer), ("authorities", Section::Authority), ("additionals", Section::Additional)];

@@ -240,7 +240,9 @@ impl<S: Copy> Channel<S> {
             return;
         };
         self.flush(direction.other(), shared, handler);
-        let readers = self.readers.get_or_insert_with(|| [Reader::new(mode), Reader::new(mode)]);
+        let keep = shared.keep.max(MAX_READ);
+        let reader = || Reader::new(mode).keeping(keep);
+        let readers = self.readers.get_or_insert_with(|| [reader(), reader()]);
         let mut framed = Vec::new();
         let stamp = (stamp, packet.descriptor.transaction_id);
         readers[direction as usize].push(packet.payload, stamp, &mut |item| framed.push(Item::of(item)));
@@ -332,6 +334,10 @@ impl<S: Copy> Channel<S> {
         Of { channel_id, class, instance_id }
     }
 }
+
+/// Bytes of a message that are kept to be read: a pair of KVP takes 2600, the licence that a hint is taken from shows by its
+/// first 512.
+const MAX_READ: usize = 4096;
 
 /// What a reader handed out, without what it borrows.
 enum Item<S> {

@@ -19,23 +19,23 @@ pub use channel::{ChannelRecord, ChannelState, ModeSource, StateChange, Traffic}
 pub use exchange::{Content, Exchange, Pairing, PipeMessage, Protocol};
 pub use gpadl::{GpadlRange, GpadlRecord};
 
-/// The most channels of a session; VMBus has no more.
-pub const MAX_CHANNELS: usize = 2048;
+/// The most channels of a session: VMBus has 2048, the largest guests some hundreds.
+pub const MAX_CHANNELS: usize = 1024;
 
 /// The most states that are kept of a channel.
 pub const MAX_STATES: usize = 64;
 
 /// The most GPADLs that are kept of a channel.
-pub const MAX_GPADLS: usize = 64;
+pub const MAX_GPADLS: usize = 16;
 
 /// The most ranges that are kept of a GPADL.
-pub const MAX_RANGES: usize = 64;
+pub const MAX_RANGES: usize = 8;
 
 /// The most requests of a channel that wait for their response.
 pub const MAX_PENDING: usize = 64;
 
 /// The most requests of all channels that wait for their response.
-pub const MAX_WAITING: usize = 4096;
+pub const MAX_WAITING: usize = 512;
 
 /// The state of one guest's bus, fed with records in their order, each with a stamp `S` of the caller's.
 ///
