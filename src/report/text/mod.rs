@@ -440,7 +440,7 @@ impl TextReport {
                 let connections = counted(summary.connections, "connection");
                 write!(self.page, "{packets}, {connections}, {}, ", counted(summary.pdus, "PDU"))?;
             }
-            Some(FileFormat::Other(InputKind::Har)) => {
+            Some(FileFormat::Other(InputKind::Har | InputKind::Ldif)) => {
                 write!(self.page, "{}, ", counted(summary.entries, "entry"))?;
             }
             Some(FileFormat::Other(_)) => {}
@@ -448,6 +448,9 @@ impl TextReport {
         match self.format {
             Some(FileFormat::Other(InputKind::Vamt)) => {
                 write!(self.page, "{}{end}", counted(summary.computers, "computer"))?;
+            }
+            Some(FileFormat::Other(InputKind::Ldif)) => {
+                write!(self.page, "{}{end}", counted(summary.objects, "activation object"))?;
             }
             _ => write!(self.page, "{}{end}", counted(summary.exchanges, "exchange"))?,
         }
@@ -472,6 +475,7 @@ impl TextReport {
         }
         let left = [
             (summary.other_connections, "other TCP connection", ""),
+            (summary.other_lookups, "question", " of DNS about something else"),
             (summary.other_protocols, "packet", " of other protocols"),
             (summary.not_ip, "packet", " without IP"),
             (summary.cut_headers, "packet", " cut inside a header"),

@@ -1,10 +1,11 @@
 use std::fmt::{self, Write as _};
 
-use crate::report::names::Plain;
+use crate::catalog::hresult;
+use crate::report::names::{self, Plain};
 use crate::trace::{Bus, ChannelRecord, ControlRecord, GuestExchange, Record};
 use crate::vmbus::control::Body;
 use crate::vmbus::kvp::{self, Value};
-use crate::vmbus::{ChannelClass, Content, Direction, PipeMessage, ic, synthrdp};
+use crate::vmbus::{ChannelClass, Content, Direction, Hint, PipeMessage, ic, synthrdp};
 use crate::wire::{Guid, Hex, Rfc3339};
 
 use super::{Frames, Milliseconds, Palette, TextReport, counted};
@@ -59,7 +60,7 @@ impl TextReport {
                 let hash = Hex(&payload.sha256[..8]);
                 write!(self.page, "{} {dim}SHA-256{end} {hash}", counted(payload.length, "byte"))?;
                 if let Some(hint) = payload.hint {
-                    write!(self.page, "{dim}, begins like {}{end}", hint.name().replace('-', " "))?;
+                    write!(self.page, "{dim}, begins like {}{end}", HintName(hint))?;
                 }
             }
             Content::SynthRdp(message) => write!(self.page, "{}", SynthRdp(message))?,
@@ -200,6 +201,19 @@ impl fmt::Display for ClassName {
     }
 }
 
+struct HintName(Hint);
+
+impl fmt::Display for HintName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Hint::XmlProlog => "XML",
+            Hint::XrmlRoot => "an XrML licence",
+            Hint::DerSequence => "a DER sequence",
+            Hint::Guid => "a GUID",
+        })
+    }
+}
+
 struct SynthRdp<'a>(&'a synthrdp::Message);
 
 impl fmt::Display for SynthRdp<'_> {
@@ -234,7 +248,12 @@ impl fmt::Display for Ic<'_> {
                     write!(f, " {}", Plain(&key))?;
                     match exchange.pair().map(kvp::Pair::value) {
                         Some(Value::Text(text)) if !text.is_empty() => write!(f, " = {}", Plain(&text))?,
-                        Some(Value::Number(number)) => write!(f, " = {number}")?,
+                        Some(Value::Number(number)) => match u32::try_from(number) {
+                            Ok(code) if hresult::symbol(code).is_some() && code > 0 => {
+                                write!(f, " = {}", names::hresult(code))?;
+                            }
+                            _ => write!(f, " = {number}")?,
+                        },
                         Some(Value::Bytes(bytes)) if !bytes.is_empty() => {
                             write!(f, " = {} bytes", bytes.len())?;
                         }
