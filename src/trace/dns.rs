@@ -51,6 +51,7 @@ struct Questions {
     others: u64,
     messages: u64,
     unreadable: u64,
+    connections: u64,
     /// Bytes of all connections that wait for more.
     held: usize,
     /// Messages that were given up to bound memory.
@@ -106,6 +107,7 @@ impl Dns {
     /// Ends everything that is open, and adds what was counted.
     pub(super) fn finish(&mut self, numbers: &mut Summary) -> Vec<Remark> {
         let questions = &mut self.streams.handler;
+        let counts = questions.lookups.counts();
         let mut ended = Vec::new();
         questions.lookups.finish(&mut |lookup| ended.push(lookup));
         ended.into_iter().for_each(|lookup| questions.ended(lookup));
@@ -114,12 +116,23 @@ impl Dns {
         for (count, kind, what) in [
             (questions.unreadable, NoticeKind::MalformedDns, "messages are shorter than their header"),
             (questions.given_up, NoticeKind::BoundReached, "messages over TCP were given up to bound memory"),
+            (
+                counts.given_up,
+                NoticeKind::BoundReached,
+                "questions were given up, with too many others behind them",
+            ),
+            (
+                counts.questions_left_out,
+                NoticeKind::BoundReached,
+                "questions are one of too many in their message",
+            ),
         ] {
             if count > 0 {
                 questions.told.push(Remark::Notice(Notice::new(kind, format!("DNS: {count} {what}"))));
             }
         }
         numbers.dns_messages += questions.messages;
+        numbers.dns_connections += questions.connections;
         numbers.other_lookups += questions.others;
         self.take()
     }
@@ -208,6 +221,7 @@ impl Handler for Questions {
     type State = Framers;
 
     fn open(&mut self, flow: &FlowInfo) -> Framers {
+        self.connections += 1;
         let is_whole = flow.syn.is_some() || flow.syn_ack.is_some();
         let framer = || if is_whole { TcpFramer::default() } else { TcpFramer::mid_stream() };
         [framer(), framer()]

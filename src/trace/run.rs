@@ -145,6 +145,8 @@ pub struct Summary {
     pub objects: u64,
     /// Packets that are records of VMBus.
     pub vmbus_packets: u64,
+    /// TCP connections of DNS.
+    pub dns_connections: u64,
     /// Messages of DNS.
     pub dns_messages: u64,
     /// Questions of DNS that have nothing to do with activation.
@@ -196,6 +198,7 @@ impl Summary {
             computers,
             objects,
             vmbus_packets,
+            dns_connections,
             dns_messages,
             other_lookups,
             channels,
@@ -237,6 +240,7 @@ impl Summary {
             (&mut self.computers, computers),
             (&mut self.objects, objects),
             (&mut self.vmbus_packets, vmbus_packets),
+            (&mut self.dns_connections, dns_connections),
             (&mut self.dns_messages, dns_messages),
             (&mut self.other_lookups, other_lookups),
             (&mut self.channels, channels),

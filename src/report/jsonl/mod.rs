@@ -569,6 +569,7 @@ fn write_summary(json: &mut Json, summary: &Summary) {
         "entries": if_any(summary.entries),
         "computers": if_any(summary.computers),
         "objects": if_any(summary.objects),
+        "dns_connections": if_any(summary.dns_connections),
         "dns_messages": if_any(summary.dns_messages),
         "other_lookups": if_any(summary.other_lookups),
         "vmbus_packets": if_any(summary.vmbus_packets),
