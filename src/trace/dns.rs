@@ -10,7 +10,7 @@ use crate::discovery::{
 };
 use crate::mak;
 
-use super::run::Remark;
+use super::reading::Remark;
 use super::{Notice, NoticeKind, Summary};
 
 /// A question of DNS and its answer.

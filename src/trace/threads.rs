@@ -8,7 +8,7 @@ use crate::capture::{
     Direction, End, Endpoint, Flows, MAX_FLOWS, Opened, Packets, Segment, Stamp, Steps, TcpFlags, shard_of,
 };
 
-use super::run::{Remark, Taker, read_packets};
+use super::reading::{Remark, Taker, read_packets};
 use super::tracer::Tracer;
 use super::{Found, Observer, Options, Summary};
 

@@ -5,7 +5,7 @@ use crate::capture::{LinkType, Packet, Stamp};
 use crate::vmbus::{self, ChannelClass, Dump, PipeMode, Record, RingPair, Session, control};
 use crate::wire::{Error, Guid};
 
-use super::run::Remark;
+use super::reading::Remark;
 use super::{Notice, NoticeKind, Observer, Summary};
 
 /// Whose bus it is: the number of the interface that it was captured on.
