@@ -11,6 +11,7 @@
 
 mod error;
 mod field;
+mod fields;
 mod lexer;
 mod parse;
 mod value;
