@@ -40,7 +40,7 @@ pub(super) fn write_lookup(json: &mut Json, lookup: &Lookup) {
                 "time": IfAny(answer.time.map(Rfc3339)),
                 "rcode": message.rcode().0,
                 "rcode_name": message.rcode().name(),
-                "flags": Shown(format_args!("0x{:04x}", message.flags.0)),
+                "flags": message.flags.0,
                 "authoritative": message.flags.aa(),
                 "truncated": message.flags.tc(),
                 "length": message.length,
