@@ -1,4 +1,5 @@
-//! Decodes captured volume-activation traffic: KMS over DCE/RPC, MAK over its web services; in time the systems around them.
+//! Decodes captured volume-activation traffic: KMS over DCE/RPC, MAK over its web services, AVMA over VMBus, and how a
+//! machine finds them in DNS and Active Directory.
 //!
 //! The paved path is [`trace::trace`]: a capture in, exchanges out.
 //!
@@ -29,7 +30,7 @@
 //! | 1 | [`rpc`], [`kms`], [`mak`], [`http`], [`tls`], [`vmbus`], [`discovery`], [`directory`] | one protocol each: parse, encode, its cryptography; no socket, file, clock or randomness |
 //! | 1 | [`catalog`] | names for numbers |
 //! | 2 | [`capture`] | files to packets to streams |
-//! | 3 | [`trace`] | streams to exchanges |
+//! | 3 | [`trace`] | streams, datagrams and records to exchanges, in one order |
 //! | 5 | [`redact`] | what must not leave a machine |
 //! | 6 | `report` | what was found, rendered (feature `cli`) |
 //! | 7 | `cli` | arguments to calls (feature `cli`) |
@@ -68,3 +69,14 @@ pub mod trace;
 pub mod vmbus;
 #[forbid(unsafe_code)]
 pub mod wire;
+
+/// The examples of the documents are compiled and run, as those of the code are.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../docs/avma-captures.md")]
+    mod avma {}
+    #[doc = include_str!("../docs/directory.md")]
+    mod directory {}
+    #[doc = include_str!("../docs/discovery.md")]
+    mod discovery {}
+}

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use volact::directory::schema::{self, Syntax};
 use volact::mak::ErrorCode;
-use volact::report::Stats;
 use volact::trace::Filter;
 
 fn root() -> PathBuf {
@@ -120,6 +120,21 @@ fn the_tables_list_what_there_is() {
         .iter()
         .map(|(code, meaning, authority)| format!("| `{code}` | {meaning} | {authority} |"));
     hold_table("docs/mak.md", "codes", "| code | means | says |", codes);
+    let attributes = schema::ATTRIBUTES.iter().map(|attribute| {
+        let (syntax, unit) = match attribute.syntax {
+            Syntax::Octets => ("octets", "bytes"),
+            Syntax::Unicode => ("text", "characters"),
+        };
+        let size = match attribute.least == attribute.most {
+            true => format!("{} {unit}", attribute.most),
+            false => format!("at most {} {unit}", attribute.most),
+        };
+        let values = if attribute.is_single { "one" } else { "several" };
+        let must = if schema::is_mandatory(attribute) { "yes" } else { "" };
+        format!("| `{}` | {} | {syntax} | {size} | {values} | {must} |", attribute.name, attribute.oid)
+    });
+    let heading = "| attribute | OID | syntax | length | values | must be there |";
+    hold_table("docs/directory.md", "attributes", heading, attributes);
 }
 
 #[test]
@@ -169,29 +184,30 @@ fn collect(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
     }
 }
 
-/// The `stats` records of all captures together, and of all recordings of MAK's services.
-fn statistics() -> String {
-    let mut stats = Stats::default();
-    for name in support::names() {
-        support::decode(&name).exchanges.iter().for_each(|exchange| stats.count(exchange));
-    }
+/// What `volact decode` prints of all captures: of some only with an option of their own.
+fn everything(arguments: &[&str]) -> String {
+    let decode = |more: &[&str]| volact(&[&["decode"], arguments, more].concat());
+    let mut out = decode(&["captures"]);
     for name in support::mak_names() {
-        support::mak_exchanges(&name).iter().for_each(|exchange| stats.count(exchange));
+        let output = support::decode_mak(&name, arguments);
+        out.push_str(&String::from_utf8(output.stdout).unwrap());
     }
-    let mut out = Vec::new();
-    stats.write_jsonl(&mut out, None).unwrap();
-    String::from_utf8(out).unwrap()
+    for name in ["ldap_starttls", "ldap_ldaps"] {
+        let [keys, capture] = ["keys", "pcapng"].map(|suffix| format!("captures/directory/{name}.{suffix}"));
+        out.push_str(&decode(&["--keylog", &keys, &capture]));
+    }
+    for name in ["vmbus_wrap", "vmbus_torn"] {
+        out.push_str(&decode(&["--ring", &format!("captures/vmbus/{name}.ring")]));
+    }
+    out
 }
 
 #[test]
 fn the_schema_lists_the_fields_that_are_written_and_no_others() {
     let mut written = BTreeMap::<String, BTreeSet<String>>::new();
-    let mut decoded = volact(&["decode", "-v", "--format", "jsonl", "captures"]);
-    for name in support::mak_names() {
-        let output = support::decode_mak(&name, &["-v", "--format", "jsonl"]);
-        decoded.push_str(&String::from_utf8(output.stdout).unwrap());
-    }
-    for line in decoded.lines().chain(statistics().lines()) {
+    let records = everything(&["-v", "--format", "jsonl"]);
+    let statistics = everything(&["--stats", "--format", "jsonl"]);
+    for line in records.lines().chain(statistics.lines()) {
         let record: Value = serde_json::from_str(line).unwrap();
         let fields = written.entry(record["type"].as_str().unwrap().to_owned()).or_default();
         collect(&record, "", fields);

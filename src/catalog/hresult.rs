@@ -27,6 +27,13 @@ pub fn describe(hresult: u32) -> Option<&'static str> {
     CODES.meanings.get(&hresult).copied()
 }
 
+/// What can be done about this code, as one sentence (`hresult-remedies.tsv`).
+///
+/// Codes about which nothing is published that helps have none.
+pub fn remedy(hresult: u32) -> Option<&'static str> {
+    CODES.remedies.get(&hresult).copied()
+}
+
 /// All codes that have a symbol, ascending (`hresults.tsv` and `hresults-system.tsv`).
 pub fn symbols() -> impl Iterator<Item = (u32, &'static str)> {
     CODES.symbols.iter().map(|(&hresult, &symbol)| (hresult, symbol))
@@ -37,6 +44,7 @@ struct Codes {
     symbols: BTreeMap<u32, &'static str>,
     by_symbol: BTreeMap<&'static str, u32>,
     meanings: BTreeMap<u32, &'static str>,
+    remedies: BTreeMap<u32, &'static str>,
 }
 
 impl Codes {
@@ -47,6 +55,7 @@ impl Codes {
             codes.by_symbol.entry(symbol).or_insert(hresult);
         }
         codes.meanings.extend(coded(MEANING_TABLE));
+        codes.remedies.extend(coded(REMEDY_TABLE));
         codes
     }
 }
@@ -60,6 +69,7 @@ static CODES: LazyLock<Codes> = LazyLock::new(Codes::parse);
 const SL_TABLE: &str = include_str!("hresults.tsv");
 const SYSTEM_TABLE: &str = include_str!("hresults-system.tsv");
 const MEANING_TABLE: &str = include_str!("hresult-meanings.tsv");
+const REMEDY_TABLE: &str = include_str!("hresult-remedies.tsv");
 
 #[cfg(test)]
 mod tests {
@@ -71,15 +81,15 @@ mod tests {
     fn every_row_of_the_tables_is_read() {
         assert_eq!(coded(SL_TABLE).count(), 358);
         assert_eq!(table::row_count(SL_TABLE), 358);
-        assert_eq!(coded(SYSTEM_TABLE).count(), 83);
-        assert_eq!(table::row_count(SYSTEM_TABLE), 83);
-        assert_eq!(coded(MEANING_TABLE).count(), 45);
-        assert_eq!(table::row_count(MEANING_TABLE), 45);
+        assert_eq!(coded(SYSTEM_TABLE).count(), 88);
+        assert_eq!(table::row_count(SYSTEM_TABLE), 88);
+        assert_eq!(coded(MEANING_TABLE).count(), 46);
+        assert_eq!(table::row_count(MEANING_TABLE), 46);
     }
 
     #[test]
     fn no_symbol_stands_for_two_codes() {
-        assert_eq!(CODES.by_symbol.len(), 358 + 83);
+        assert_eq!(CODES.by_symbol.len(), 358 + 88);
     }
 
     #[test]
@@ -111,6 +121,15 @@ mod tests {
         assert_eq!(CODES.meanings.len(), table::row_count(MEANING_TABLE));
         for (hresult, meaning) in &CODES.meanings {
             assert!(meaning.ends_with('.') && meaning.matches(". ").count() == 0, "{hresult:#010x}");
+        }
+    }
+
+    #[test]
+    fn remedies_are_one_sentence_about_a_code_that_has_a_meaning() {
+        assert_eq!(CODES.remedies.len(), table::row_count(REMEDY_TABLE));
+        for (&hresult, remedy) in &CODES.remedies {
+            assert!(remedy.ends_with('.') && remedy.matches(". ").count() == 0, "{hresult:#010x}");
+            assert!(describe(hresult).is_some(), "{hresult:#010x}");
         }
     }
 

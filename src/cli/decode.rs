@@ -29,8 +29,8 @@ use super::{FAILED, FINE, USAGE, complain, redaction};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Captures (pcap, pcapng), HAR files, bodies of MAK's services and VAMT files, compressed (gzip, zstd, lz4) or not;
-    /// `-` is standard input, a directory all captures, HAR and VAMT files below it
+    /// Captures (pcap, pcapng), HAR files, bodies of MAK's services, VAMT files and exports of a directory (LDIF), compressed
+    /// (gzip, zstd, lz4) or not; `-` is standard input, a directory all captures, HAR, VAMT and LDIF files below it
     #[arg(required_unless_present_any = ["filter", "ring"], value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How to show what is found
@@ -359,10 +359,12 @@ impl Run<'_> {
             iter::repeat_with(|| self.shown(report, name, stats.is_some())).take(self.threads).collect();
         let mut packets = Within::new(packets, self.window);
         let traced = trace_pages(&mut packets, &self.options, &mut chief, scribes, |page| out.write(page));
-        for counted in traced.scribes.into_iter().filter_map(|scribe| scribe.stats) {
+        let has_failed = chief.has_failed;
+        // What is followed where packets are read, the chief itself is told.
+        for counted in traced.scribes.into_iter().chain([chief]).filter_map(|scribe| scribe.stats) {
             stats.get_or_insert_default().merge(counted);
         }
-        usize::from(chief.has_failed)
+        usize::from(has_failed)
     }
 }
 

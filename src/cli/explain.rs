@@ -8,8 +8,9 @@ use super::{FAILED, FINE, WANTING, complain};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// An HRESULT or ErrorCode (number or symbol), a GUID, an extended product id, an LCID, an installation or confirmation
-    /// ID (in quotes where it has spaces), or hex bytes; `-` reads values from standard input, one a line
+    /// An HRESULT or ErrorCode (number or symbol), a GUID, an extended product id, an LCID, an attribute or a class of
+    /// activation objects, an OID of LDAP, an installation or confirmation ID (in quotes where it has spaces), or hex bytes;
+    /// `-` reads values from standard input, one a line
     #[arg(required = true, value_name = "VALUE", allow_hyphen_values = true)]
     values: Vec<String>,
 }

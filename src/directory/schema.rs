@@ -107,6 +107,12 @@ pub fn class(name: &str) -> Option<&'static Class> {
     CLASSES.iter().find(|class| class.name.eq_ignore_ascii_case(name) || class.oid == name)
 }
 
+/// True where every activation object must have the attribute.
+#[must_use]
+pub fn is_mandatory(attribute: &AttributeType) -> bool {
+    CLASSES.iter().any(|class| class.must.contains(&attribute.name))
+}
+
 /// The attribute that a description names, by name or OID, whatever its options.
 #[must_use]
 pub fn described(description: &str) -> Option<&'static AttributeType> {

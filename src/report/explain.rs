@@ -1,9 +1,13 @@
+mod messages;
+
 use std::fmt::Write as _;
 
 use crate::catalog::{hresult, lcid, license_status, product};
+use crate::directory::{oid, schema};
 use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseMessage, ResponseStub};
 use crate::mak::{ErrorCode, Id, IdErrorKind};
 use crate::rpc::{self, Body, Header, Pdu, SyntaxId, TransferSyntax};
+use crate::vmbus::ChannelClass;
 use crate::wire::{Endianness, Epid, Guid, caret_dump, parse_hex};
 
 use super::fields::{self, Fields};
@@ -19,8 +23,8 @@ pub struct Explanation {
 }
 
 /// What a value is: an HRESULT (a number or a symbol), an ErrorCode of MAK's services, a GUID, an extended product id, an
-/// installation ID, a confirmation ID, or the hex of a PDU, a stub or a message. `None` where it is nothing that is known;
-/// a value can be several things.
+/// attribute or a class of activation objects (its name or OID), an installation ID, a confirmation ID, or the hex of a
+/// PDU, a stub or a message. `None` where it is nothing that is known; a value can be several things.
 ///
 /// ```
 /// use volact::report::explain;
@@ -46,8 +50,9 @@ pub fn explain(value: &str) -> Option<Explanation> {
     if value.contains('-') {
         explain_epid(&mut out, value);
     }
+    explain_schema(&mut out, value);
     if let Some(code) = hresult::by_symbol(value) {
-        let _ = writeln!(out, "HRESULT {}", names::hresult(code));
+        explain_hresult(&mut out, code);
     } else {
         explain_number(&mut out, value);
     }
@@ -124,6 +129,17 @@ fn explain_guid(out: &mut String, guid: Guid) {
             let _ = writeln!(out, "transfer syntax {guid}: {syntax}");
         }
     }
+    for class in ChannelClass::all() {
+        let what = match (class.class_id(), class.instance_id()) {
+            (Some(id), _) if id == guid => "class",
+            (_, Some(id)) if id == guid => "instance",
+            _ => continue,
+        };
+        let _ = writeln!(out, "VMBus channel {what} {guid}: {}", class.name());
+        if let Some(remark) = class.remark() {
+            let _ = writeln!(out, "  {remark}");
+        }
+    }
     if guid == rpc::EXTENDED_ERROR_SIGNATURE {
         let _ = writeln!(out, "signature {guid}: extended error information behind a bind_nak");
     }
@@ -136,6 +152,28 @@ fn explain_epid(out: &mut String, value: &str) {
     if let Some(parts) = names::EpidParts::of(value) {
         let _ = writeln!(out, "extended product id {value}: {parts}");
         put(out, &fields::epid(value));
+    }
+}
+
+fn explain_hresult(out: &mut String, code: u32) {
+    let _ = writeln!(out, "HRESULT {}", names::hresult(code));
+    if let Some(remedy) = hresult::remedy(code) {
+        let _ = writeln!(out, "  {remedy}");
+    }
+}
+
+/// An attribute or a class of activation objects, an operation or a control of LDAP: by its name or its OID.
+fn explain_schema(out: &mut String, value: &str) {
+    if let Some(attribute) = schema::described(value) {
+        let _ = writeln!(out, "attribute {} of activation objects", attribute.name);
+        put(out, &fields::attribute(attribute));
+    }
+    if let Some(class) = schema::class(value) {
+        let _ = writeln!(out, "class {} of Active Directory", class.name);
+        put(out, &fields::class(class));
+    }
+    if let Some(name) = oid::name(value) {
+        let _ = writeln!(out, "LDAP {value}: {name}");
     }
 }
 
@@ -156,7 +194,7 @@ fn explain_number(out: &mut String, value: &str) {
         let Some(number) = number else { continue };
         let has_severity = number >> 31 == 1 || number >> 28 == 4;
         if hresult::symbol(number).is_some() || hresult::describe(number).is_some() || has_severity {
-            let _ = writeln!(out, "HRESULT {}", names::hresult(number));
+            explain_hresult(out, number);
         }
         let code = ErrorCode(number);
         if let (Some(meaning), Some(authority), false) = (code.meaning(), code.authority(), is_decimal) {
@@ -209,6 +247,7 @@ fn explain_bytes(out: &mut String, bytes: &[u8]) {
             return;
         }
     }
+    messages::explain(out, bytes);
 }
 
 fn explain_pdu(out: &mut String, pdu: &Pdu<'_>, bytes: &[u8]) {
@@ -289,4 +328,63 @@ fn explain_message(out: &mut String, bytes: &[u8], wanted: &str) -> bool {
         return true;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> String {
+        explain(value).unwrap_or_else(|| panic!("{value}")).text
+    }
+
+    #[test]
+    fn the_guids_of_channels_are_explained_and_the_mislabelled_pair_says_so() {
+        assert_eq!(
+            text("3375baf4-9e15-4b30-b765-67acb10d607b"),
+            "VMBus channel class 3375baf4-9e15-4b30-b765-67acb10d607b: avma\n"
+        );
+        assert_eq!(
+            text("242ff919-07db-4180-9c2e-b86cb68c8c55"),
+            "VMBus channel instance 242ff919-07db-4180-9c2e-b86cb68c8c55: kvp\n"
+        );
+        for guid in ["f8e65716-3cb3-4a06-9a60-1889c5cccab5", "99221fa0-24ad-11e2-be98-001aa01bbf6e"] {
+            let text = text(guid);
+            assert!(text.contains(": synthrdp-control\n") && text.contains("by mistake"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_schema_is_explained_by_name_and_by_oid() {
+        let by_name = text("msspp-kmsids");
+        assert_eq!(by_name, text("1.2.840.113556.1.4.2082"));
+        assert_eq!(
+            by_name,
+            "attribute msSPP-KMSIds of activation objects\n  \
+             OID      1.2.840.113556.1.4.2082\n  \
+             syntax   octets (2.5.5.10)\n  \
+             length   16 bytes\n  \
+             values   several\n  \
+             must be  yes\n"
+        );
+        let class = text("msSPP-ActivationObject");
+        assert_eq!(class, text("1.2.840.113556.1.5.267"));
+        assert!(class.contains("must have  msSPP-KMSIds, msSPP-CSVLKSkuId, "), "{class}");
+        assert_eq!(text("1.3.6.1.4.1.1466.20037"), "LDAP 1.3.6.1.4.1.1466.20037: StartTLS\n");
+    }
+
+    #[test]
+    fn what_can_be_done_about_a_code_is_said() {
+        for (value, remedy) in [
+            ("0x8007232B", "slmgr /skms"),
+            ("DNS_INFO_NO_RECORDS", "Publish the SRV record"),
+            ("0xC004FD02", "Activate the host"),
+        ] {
+            let text = text(value);
+            assert!(text.lines().nth(1).is_some_and(|line| line.contains(remedy)), "{text}");
+        }
+        for code in 0xC004_FD00_u32..=0xC004_FD04 {
+            assert!(text(&format!("0x{code:08X}")).contains(": "), "{code:08X}");
+        }
+    }
 }

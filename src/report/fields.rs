@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use crate::directory::schema::{self, AttributeType, Class};
 use crate::kms::{Check, RequestBody, RequestMessage, ResponseBody, ResponseMessage};
 use crate::rpc::{self, Body, Header, Pdu, PresentationContext};
 use crate::wire::{Hex, utf16};
@@ -13,7 +14,7 @@ use super::names;
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn add(&mut self, label: &str, value: impl Display) {
+    pub(super) fn add(&mut self, label: &str, value: impl Display) {
         self.0.push((label.to_owned(), value.to_string()));
     }
 
@@ -28,6 +29,27 @@ impl Fields {
         let width = self.0.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
         self.0.iter().map(move |(label, value)| format!("{label:width$}  {value}").trim_end().to_owned())
     }
+}
+
+/// What the schema says of an attribute of activation objects.
+pub(super) fn attribute(attribute: &AttributeType) -> Fields {
+    let mut fields = Fields::default();
+    fields.add("OID", attribute.oid);
+    fields.add("syntax", names::syntax(attribute.syntax));
+    fields.add("length", names::length(attribute));
+    fields.add("values", if attribute.is_single { "one" } else { "several" });
+    fields.add("must be", if schema::is_mandatory(attribute) { "yes" } else { "no" });
+    fields
+}
+
+/// What the schema says of a class.
+pub(super) fn class(class: &Class) -> Fields {
+    let mut fields = Fields::default();
+    fields.add("OID", class.oid);
+    if !class.must.is_empty() {
+        fields.add("must have", class.must.join(", "));
+    }
+    fields
 }
 
 pub(super) fn request(message: &RequestMessage) -> Fields {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::catalog::{host, hresult, lcid, license_status, product};
+use crate::directory::schema::{AttributeType, Syntax};
 use crate::kms::RequestBody;
 use crate::mak::{ErrorCode, IdKind};
 use crate::rpc;
@@ -72,6 +73,24 @@ pub(super) fn mak_error(code: ErrorCode) -> String {
         (None, Some(_)) => hresult(code.0),
         (None, None) => code.to_string(),
     }
+}
+
+/// `octets (2.5.5.10)`.
+pub(super) fn syntax(syntax: Syntax) -> &'static str {
+    match syntax {
+        Syntax::Octets => "octets (2.5.5.10)",
+        Syntax::Unicode => "Unicode (2.5.5.12)",
+    }
+}
+
+/// `16 bytes`, `at most 512 characters`.
+pub(super) fn length(attribute: &AttributeType) -> String {
+    let unit = match attribute.syntax {
+        Syntax::Octets => "bytes",
+        Syntax::Unicode => "characters",
+    };
+    let AttributeType { least, most, .. } = attribute;
+    if least == most { format!("{most} {unit}") } else { format!("at most {most} {unit}") }
 }
 
 /// The products whose activation has IDs of this kind.

@@ -202,7 +202,9 @@ impl Questions {
         self.resolver.note(&lookup);
         let Self { searches, told, .. } = self;
         searches.take(&lookup, &mut |search| told.push(Remark::Search(Box::new(search))));
-        if lookup.name().is_some_and(|name| self.is_of_interest(lookup.client, name)) {
+        // An update asks for a zone, and is about the names in it.
+        let updated = lookup.queries.iter().flat_map(|queries| &queries.updates).map(|record| &record.name);
+        if lookup.name().into_iter().chain(updated).any(|name| self.is_of_interest(lookup.client, name)) {
             self.told.push(Remark::Lookup(Box::new(lookup)));
         } else {
             self.others += 1;

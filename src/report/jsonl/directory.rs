@@ -1,3 +1,4 @@
+use crate::catalog::product;
 use crate::directory::{ActivationObject, Found, LicenseHint, SearchExchange};
 use crate::report::json::{IfAny, Json, Object, Shown, Value, fields};
 use crate::trace::{DirectoryExchange, DirectoryRecord, ObjectRecord, Record};
@@ -23,7 +24,7 @@ pub(super) fn write_directory(json: &mut Json, exchange: &DirectoryExchange) {
                 let context = entry.values("configurationNamingContext").next();
                 fields!(json,
                     "dn": *entry.dn,
-                    "attributes": entry.attributes.len(),
+                    "attribute_count": entry.attributes.len(),
                     "configuration_naming_context": IfAny(context.and_then(|context| std::str::from_utf8(context).ok())),
                 );
             })),
@@ -59,7 +60,7 @@ pub(super) fn write_directory(json: &mut Json, exchange: &DirectoryExchange) {
         "result": result.as_ref().map(|result| Object(|json: &mut Json| {
             fields!(json,
                 "code": result.code.0,
-                "name": result.code.name(),
+                "code_name": result.code.name(),
                 "matched_dn": *result.matched_dn,
                 "diagnostic": *result.diagnostic,
                 "referrals": IfAny((!result.referrals.is_empty()).then_some(&result.referrals[..])),
@@ -103,10 +104,12 @@ fn write_fields(json: &mut Json, object: &ActivationObject) {
         .iter()
         .map(|other| {
             Object(move |json: &mut Json| {
-                fields!(json, "name": *other.description, "values": other.count, "lengths": other.lengths[..]);
+                fields!(json, "name": *other.description, "count": other.count, "lengths": other.lengths[..]);
             })
         })
         .collect();
+    let kms_names: Vec<_> =
+        object.kms_ids.iter().map(|id| product::kms_id(*id).map(|kms| kms.name)).collect();
     let text = |value: &Option<String>| IfAny(value.clone());
     fields!(json,
         "dn": *object.dn,
@@ -114,9 +117,11 @@ fn write_fields(json: &mut Json, object: &ActivationObject) {
         "display_name": text(&object.display_name),
         "object_class": object.object_class[..],
         "csvlk_sku_id": IfAny(object.csvlk_sku_id),
+        "csvlk_sku_name": IfAny(object.csvlk_sku_id.map(|id| product::sku(id).map(|sku| sku.name))),
         "csvlk_pid": text(&object.csvlk_pid),
         "csvlk_partial_product_key": text(&object.partial_product_key),
         "kms_ids": object.kms_ids[..],
+        "kms_names": kms_names[..],
         "installation_id": text(&object.installation_id),
         "confirmation_id": text(&object.confirmation_id),
         "licenses": licenses[..],

@@ -1,4 +1,5 @@
 use crate::capture::{Endpoint, Stamp};
+use crate::catalog::hresult;
 use crate::discovery::{Answer, Attempt, Queries, Record, RecordData, Section, Service};
 use crate::report::json::{IfAny, Json, Object, Shown, fields};
 use crate::trace::{Lookup, Record as Asked, Search};
@@ -24,6 +25,7 @@ pub(super) fn write_lookup(json: &mut Json, lookup: &Lookup) {
         "origin": lookup.origin.name(),
         "outcome": lookup.outcome.name(),
         "hresult": IfAny(lookup.outcome.hresult().map(super::HResult)),
+        "hresult_symbol": IfAny(lookup.outcome.hresult().and_then(hresult::symbol)),
         "service_time_ns": asked.service_time(),
         "first_frame": first,
         "last_frame": last,
@@ -44,7 +46,7 @@ fn write_answer(json: &mut Json, lookup: &Lookup, answer: &Answer<Endpoint, Stam
         "time": IfAny(answer.time.map(Rfc3339)),
         "rcode": message.rcode().0,
         "rcode_name": message.rcode().name(),
-        "flags": Shown(format_args!("0x{:04x}", message.flags.0)),
+        "flags": message.flags.0,
         "authoritative": message.flags.aa(),
         "truncated": message.flags.tc(),
         "length": message.length,

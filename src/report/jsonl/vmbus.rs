@@ -1,7 +1,7 @@
 use crate::capture::Stamp;
-use crate::report::json::{IfAny, Json, Object, Shown, fields};
+use crate::report::json::{IfAny, Json, Object, fields};
 use crate::trace::{ChannelRecord, ControlRecord, GuestExchange, Record};
-use crate::vmbus::{self, Content, PipeMessage, ic, kvp};
+use crate::vmbus::{self, Content, Direction, PipeMessage, ic, kvp};
 use crate::wire::{Hex, Rfc3339};
 
 pub(super) fn write_guest(json: &mut Json, record: &GuestExchange) {
@@ -13,10 +13,10 @@ pub(super) fn write_guest(json: &mut Json, record: &GuestExchange) {
         message.clone().map(|message| Object(move |json: &mut Json| write_message(json, &message)))
     };
     fields!(json,
-        "interface": record.bus.0,
+        "interface_index": record.bus.0,
         "channel": exchange.channel_id,
         "class": exchange.class.name(),
-        "instance": exchange.instance_id,
+        "instance_id": exchange.instance_id,
         "protocol": asked.protocol(),
         "outcome": record.outcome_name(),
         "pairing": exchange.pairing.name(),
@@ -31,10 +31,18 @@ pub(super) fn write_guest(json: &mut Json, record: &GuestExchange) {
     );
 }
 
+/// Who sent it.
+fn side(direction: Direction) -> &'static str {
+    match direction {
+        Direction::GuestToHost => "guest",
+        Direction::HostToGuest => "host",
+    }
+}
+
 fn write_message(json: &mut Json, message: &PipeMessage<Stamp>) {
     let frame = |stamp: Stamp| IfAny((stamp.frame > 0).then_some(stamp.frame));
     fields!(json,
-        "direction": message.direction.name(),
+        "from": side(message.direction),
         "first_frame": frame(message.first),
         "last_frame": frame(message.last),
         "time": IfAny(message.first.time.map(Rfc3339)),
@@ -48,7 +56,8 @@ fn write_message(json: &mut Json, message: &PipeMessage<Stamp>) {
             "hint": IfAny(payload.hint.map(vmbus::Hint::name)),
         ),
         Content::SynthRdp(message) => fields!(json,
-            "message": Shown(message.header.kind),
+            "message_type": message.header.kind.0,
+            "message_type_name": message.header.kind.name(),
             "version": message.header.version,
             "accepted": IfAny(message.accepted.map(|accepted| accepted != 0)),
         ),
@@ -59,7 +68,11 @@ fn write_message(json: &mut Json, message: &PipeMessage<Stamp>) {
 
 fn write_ic(json: &mut Json, message: &ic::Message) {
     let header = &message.header;
-    fields!(json, "message": Shown(header.kind), "status": header.status);
+    fields!(json,
+        "message_type": header.kind.0,
+        "message_type_name": header.kind.name(),
+        "status": header.status,
+    );
     match &message.body {
         ic::Body::Negotiate(negotiate) => {
             let versions: Vec<String> = negotiate
@@ -82,8 +95,10 @@ fn write_ic(json: &mut Json, message: &ic::Message) {
                 None => {}
             }
             fields!(json,
-                "operation": Shown(exchange.operation),
-                "pool": Shown(exchange.pool),
+                "operation": exchange.operation.0,
+                "operation_name": exchange.operation.name(),
+                "pool": exchange.pool.0,
+                "pool_name": exchange.pool.name(),
                 "index": IfAny(index),
                 "key": IfAny(exchange.key()),
                 "value": IfAny(text),
@@ -132,11 +147,11 @@ pub(super) fn write_channel(json: &mut Json, record: &ChannelRecord) {
         })
         .collect();
     fields!(json,
-        "interface": record.bus.0,
+        "interface_index": record.bus.0,
         "channel": channel.channel_id,
         "class": channel.class.name(),
         "class_id": channel.class_id,
-        "instance": channel.instance_id,
+        "instance_id": channel.instance_id,
         "subchannel": channel.subchannel_index,
         "flags": IfAny(channel.flags.map(|flags| flags.0)),
         "pipe_mode": IfAny(channel.pipe_mode.map(vmbus::PipeMode::name)),
@@ -157,11 +172,12 @@ pub(super) fn write_control(json: &mut Json, record: &ControlRecord) {
     let message = &record.message;
     let bytes = message.encode();
     fields!(json,
-        "interface": record.bus.0,
-        "direction": record.direction.name(),
+        "interface_index": record.bus.0,
+        "from": side(record.direction),
         "frame": record.stamp.frame,
         "time": IfAny(record.stamp.time.map(Rfc3339)),
-        "message": Shown(message.kind),
+        "message_type": message.kind.0,
+        "message_type_name": message.kind.name(),
         "channel": IfAny(message.channel_id()),
         "class": record.class.name(),
         "length": bytes.len(),

@@ -141,7 +141,10 @@ const MOST_RECORDS: usize = 16;
 
 /// `SRV kms1.corp.example port 1688, priority 0, weight 0, TTL 60 s`, with its name in front where that is another one than
 /// was asked for.
-struct RecordLine<'a>(&'a Record, Option<&'a Name>);
+pub(in crate::report) struct RecordLine<'a>(
+    pub(in crate::report) &'a Record,
+    pub(in crate::report) Option<&'a Name>,
+);
 
 impl fmt::Display for RecordLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

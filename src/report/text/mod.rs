@@ -1,5 +1,5 @@
 mod directory;
-mod discovery;
+pub(super) mod discovery;
 mod found;
 mod mak;
 mod vmbus;
