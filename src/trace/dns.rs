@@ -174,7 +174,9 @@ impl Questions {
         self.resolver.note(&lookup);
         let Self { searches, told, .. } = self;
         searches.take(&lookup, &mut |search| told.push(Remark::Search(Box::new(search))));
-        if lookup.name().is_some_and(|name| self.is_of_interest(lookup.client, name)) {
+        // An update has the zone for a name; what it is about is in its records.
+        let updated = lookup.queries.iter().flat_map(|queries| &queries.updates).map(|record| &record.name);
+        if lookup.name().into_iter().chain(updated).any(|name| self.is_of_interest(lookup.client, name)) {
             self.told.push(Remark::Lookup(Box::new(lookup)));
         } else {
             self.others += 1;
