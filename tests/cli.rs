@@ -464,10 +464,7 @@ fn an_export_of_a_directory_is_read_from_standard_input() {
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.starts_with("== -  LDIF\nactivation object  line 4\n"), "{out}");
     let path = "captures/directory/ldif_version.ldif";
-    assert_eq!(
-        out.replace("== -", "== X"),
-        run(&["decode", path]).1.replace(&format!("== {path}"), "== X")
-    );
+    assert_eq!(out.replace("== -", "== X"), run(&["decode", path]).1.replace(&format!("== {path}"), "== X"));
 }
 
 #[test]
@@ -492,7 +489,10 @@ fn a_dump_of_rings_is_read_with_what_it_does_not_say_of_itself() {
     };
     let (code, out, err) = ring("vmbus_wrap.ring", &[]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("channel 0 AVMA  answered") && out.ends_with("3 exchanges: 3 answered\n\n"), "{out}");
+    assert!(
+        out.contains("channel 0 AVMA  answered") && out.ends_with("3 exchanges: 3 answered\n\n"),
+        "{out}"
+    );
 
     // Of another class the same bytes mean something else, and are said not to be it.
     let (code, out, _) = ring("vmbus_wrap.ring", &["--ring-class", "kvp"]);
@@ -527,5 +527,8 @@ fn the_link_type_of_vmbus_is_one_of_those_that_are_up_to_their_user() {
     assert!(by_itself.contains("channel 9 AVMA  answered"), "{by_itself}");
     assert_eq!(records(&["--vmbus-link", "147"]), by_itself);
     let of_another = records(&["--vmbus-link", "150"]);
-    assert!(!of_another.contains("AVMA  answered") && of_another.contains("link type USER(147)"), "{of_another}");
+    assert!(
+        !of_another.contains("AVMA  answered") && of_another.contains("link type USER(147)"),
+        "{of_another}"
+    );
 }

@@ -215,7 +215,9 @@ fn filters_ask_of_what_stands_around_activation_what_plain_code_asks() {
     for protocol in volact::trace::PROTOCOLS.into_iter().filter(|name| *name != "vmbus") {
         same(&format!("protocol == {protocol}"), &|record| record.protocol() == protocol);
     }
-    for outcome in ["no-data", "name-error", "server-failure", "truncated", "no-such-object", "unasked", "empty"] {
+    for outcome in
+        ["no-data", "name-error", "server-failure", "truncated", "no-such-object", "unasked", "empty"]
+    {
         same(&format!("outcome == {outcome}"), &|record| record.outcome_name() == outcome);
     }
     same("rtype == SRV", &|record| match record {

@@ -1,7 +1,9 @@
 use std::fmt::{self, Write as _};
 
 use crate::catalog::hresult;
-use crate::discovery::{Class, Message, Name, Opcode, Origin, Outcome, Record, RecordData, RecordType, Section};
+use crate::discovery::{
+    Class, Message, Name, Opcode, Origin, Outcome, Record, RecordData, RecordType, Section,
+};
 use crate::report::names::{self, Plain};
 use crate::trace::{Lookup, Record as Asked, Search};
 use crate::wire::{Hex, Rfc3339};
@@ -107,7 +109,9 @@ impl TextReport {
                 Some(question) if question.rtype == RecordType::SRV => {
                     write!(self.page, " {}", names::hresult(code))?;
                 }
-                _ => hresult::symbol(code).into_iter().try_for_each(|symbol| write!(self.page, " {symbol}"))?,
+                _ => {
+                    hresult::symbol(code).into_iter().try_for_each(|symbol| write!(self.page, " {symbol}"))?
+                }
             }
             self.page.push_str(end);
             label = "          ";
