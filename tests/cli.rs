@@ -83,8 +83,9 @@ fn standard_input_is_read_compressed_or_not() {
     assert!(out.contains("3 exchanges: 3 answered"));
 }
 
-/// What a directory stands for below `captures`: 76 captures of KMS; 24 captures, two HAR files and two VAMT files of MAK.
-const INPUTS: usize = 76 + 24 + 2 + 2;
+/// What a directory stands for below `captures`: 76 captures of KMS; 24 captures, two HAR files and two VAMT files of MAK;
+/// 18 captures of discovery; 13 captures and 7 exports of a directory; 1 of one machine's whole story; 7 of VMBus.
+const INPUTS: usize = 76 + 24 + 2 + 2 + 18 + 13 + 7 + 1 + 7;
 
 #[test]
 fn a_directory_stands_for_all_captures_below_it() {
@@ -92,7 +93,7 @@ fn a_directory_stands_for_all_captures_below_it() {
     assert_eq!(code, 3, "two of the shared captures are damaged on purpose");
     let files: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("== captures/")).collect();
     assert_eq!(files.len(), INPUTS - 1, "all but the empty one");
-    for (suffix, count) in [("  HAR", 2), ("  VAMT", 2), ("  document", 0)] {
+    for (suffix, count) in [("  HAR", 2), ("  VAMT", 2), ("  LDIF", 7), ("  document", 0), ("  rings", 0)] {
         assert_eq!(files.iter().filter(|file| file.ends_with(suffix)).count(), count, "{suffix}");
     }
     assert!(
@@ -122,6 +123,8 @@ fn json_lines_are_json_and_name_their_schema_first() {
     assert_eq!(first["schema"], volact::report::SCHEMA);
     assert_eq!((kinds["file"], kinds["summary"]), (INPUTS - 1, INPUTS));
     assert!(kinds["exchange"] > 550 && kinds["mak"] > 100 && kinds["computer"] > 2, "{kinds:?}");
+    assert!(kinds["lookup"] > 150 && kinds["search"] > 10 && kinds["directory"] > 40, "{kinds:?}");
+    assert!(kinds["object"] > 10 && kinds["guest"] > 20 && kinds["channel"] > 8, "{kinds:?}");
     assert!(!kinds.contains_key("pdu"), "PDUs come with -v only");
 }
 
@@ -447,4 +450,85 @@ fn zstd_and_lz4_are_read_as_gzip_is() {
         assert_eq!((code, err.as_str()), (0, ""));
         assert_eq!(out, expected);
     }
+}
+
+/// What the program says of an export that was changed.
+fn decode_ldif(change: impl Fn(&str) -> Vec<u8>) -> (i32, String, String) {
+    let export = std::fs::read_to_string(support::folder().join("directory/ldif_version.ldif")).unwrap();
+    run_with_input(&["decode", "-"], &change(&export))
+}
+
+#[test]
+fn an_export_of_a_directory_is_read_from_standard_input() {
+    let (code, out, err) = decode_ldif(|export| export.into());
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("== -  LDIF\nactivation object  line 4\n"), "{out}");
+    let path = "captures/directory/ldif_version.ldif";
+    assert_eq!(out.replace("== -", "== X"), run(&["decode", path]).1.replace(&format!("== {path}"), "== X"));
+}
+
+#[test]
+fn what_is_wrong_with_an_export_is_one_complaint_with_its_place_and_exits_3() {
+    let (code, out, err) = decode_ldif(|export| export.replace("displayName: ", "displayName ").into());
+    assert_eq!(code, 3, "an object may be missing, or a part of one");
+    let complaints: Vec<&str> = err.lines().collect();
+    assert_eq!(complaints.len(), 1, "{err}");
+    assert!(complaints[0].starts_with("volact: -: line "), "{err}");
+    assert!(out.contains("not all of it could be read"), "{out}");
+
+    let (code, _, err) = decode_ldif(|export| {
+        [0xff, 0xfe].into_iter().chain(export.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+    });
+    assert_eq!((code, err.lines().count()), (3, 1), "{err}");
+}
+
+#[test]
+fn a_dump_of_rings_is_read_with_what_it_does_not_say_of_itself() {
+    let ring = |name: &str, more: &[&str]| {
+        run(&[&["decode", "--ring", &format!("captures/vmbus/{name}")][..], more].concat())
+    };
+    let (code, out, err) = ring("vmbus_wrap.ring", &[]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.contains("channel 0 AVMA  answered") && out.ends_with("3 exchanges: 3 answered\n\n"),
+        "{out}"
+    );
+
+    // Of another class the same bytes mean something else, and are said not to be it.
+    let (code, out, _) = ring("vmbus_wrap.ring", &["--ring-class", "kvp"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("channel 0 KVP") && !out.contains("AVMA"), "{out}");
+    let (code, _, err) = ring("vmbus_wrap.ring", &["--ring-class", "printer"]);
+    assert_eq!(code, 2, "{err}");
+
+    // Rings of different sizes: the second one does not begin in the middle.
+    let (code, split, err) = ring("vmbus_consumed.ring", &["--ring-split", "2"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_ne!(split, ring("vmbus_consumed.ring", &["--ring-split", "1"]).1);
+    let (code, _, err) = ring("vmbus_consumed.ring", &["--ring-split", "900"]);
+    assert_eq!((code, err.lines().count()), (3, 1), "{err}");
+
+    let (code, _, err) = run(&["decode", "--ring", "no/such/ring"]);
+    assert_eq!(code, 3);
+    assert!(err.starts_with("volact: no/such/ring: cannot be opened: "), "{err}");
+    let (code, _, err) = run_with_input(&["decode", "--ring", "-"], &[0; 5000]);
+    assert_eq!((code, err.lines().count()), (3, 1), "{err}");
+    assert_eq!(run(&["decode", "--merge", "--ring", "captures/vmbus/vmbus_wrap.ring", V6]).0, 2);
+}
+
+#[test]
+fn the_link_type_of_vmbus_is_one_of_those_that_are_up_to_their_user() {
+    const AVMA: &str = "captures/vmbus/vmbus_avma.pcapng";
+    for wrong in ["12", "146", "163", "user0"] {
+        assert_eq!(run(&["decode", "--vmbus-link", wrong, AVMA]).0, 2, "{wrong}");
+    }
+    let records = |arguments: &[&str]| run(&[&["decode"], arguments, &[AVMA]].concat()).1;
+    let by_itself = records(&[]);
+    assert!(by_itself.contains("channel 9 AVMA  answered"), "{by_itself}");
+    assert_eq!(records(&["--vmbus-link", "147"]), by_itself);
+    let of_another = records(&["--vmbus-link", "150"]);
+    assert!(
+        !of_another.contains("AVMA  answered") && of_another.contains("link type USER(147)"),
+        "{of_another}"
+    );
 }

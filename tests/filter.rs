@@ -5,17 +5,35 @@ mod support;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
+use support::Decoded;
 use volact::capture::Endpoint;
 use volact::kms::{Check, RequestBody};
 use volact::mak::{Check as MakCheck, ErrorCode};
 use volact::trace::filter::Field;
-use volact::trace::{Answer, Carrier, Exchange, Filter, MakExchange, MakOutcome, Outcome};
+use volact::trace::{
+    Answer, Carrier, DirectoryOutcome, Exchange, Filter, MakExchange, MakOutcome, Outcome, Record,
+};
 
 static EXCHANGES: LazyLock<Vec<Exchange>> =
     LazyLock::new(|| support::names().iter().flat_map(|name| support::decode(name).exchanges).collect());
 
 static MAK: LazyLock<Vec<MakExchange>> =
     LazyLock::new(|| support::mak_names().iter().flat_map(|name| support::mak_exchanges(name)).collect());
+
+static SURROUNDINGS: LazyLock<Vec<Decoded>> = LazyLock::new(|| {
+    let captures = support::surroundings().into_iter().filter(|name| name.ends_with(".pcapng"));
+    captures.map(|name| support::decode(&name)).collect()
+});
+
+/// All records of what stands around activation, and of what was found by it.
+fn surroundings() -> impl Iterator<Item = Record<'static>> {
+    SURROUNDINGS.iter().flat_map(|decoded| {
+        let Decoded { exchanges, mak, lookups, directory, guests, .. } = decoded;
+        let asked = lookups.iter().map(Record::from).chain(directory.iter().map(Record::from));
+        let activates = exchanges.iter().map(Record::from).chain(mak.iter().map(Record::from));
+        asked.chain(guests.iter().map(Record::from)).chain(activates)
+    })
+}
 
 fn parse(source: &str) -> Filter {
     Filter::parse(source).unwrap_or_else(|error| panic!("{source}: {error}\n{}", error.caret()))
@@ -29,6 +47,11 @@ fn count(source: &str) -> usize {
 fn count_mak(source: &str) -> usize {
     let filter = parse(source);
     MAK.iter().filter(|exchange| filter.matches(*exchange)).count()
+}
+
+fn count_surroundings(source: &str) -> usize {
+    let filter = parse(source);
+    surroundings().filter(|record| filter.matches(*record)).count()
 }
 
 /// Holds the filter against a condition in plain code, and wants some exchanges on either side.
@@ -133,8 +156,8 @@ fn one_of_two_values_is_enough_but_for_not_equal() {
 
 #[test]
 fn every_field_can_be_asked_for_and_nearly_all_are_in_the_captures() {
-    let absent: Vec<&str> =
-        Field::all().map(|field| field.name).filter(|name| count(name) + count_mak(name) == 0).collect();
+    let is_absent = |name: &&str| count(name) + count_mak(name) + count_surroundings(name) == 0;
+    let absent: Vec<&str> = Field::all().map(|field| field.name).filter(is_absent).collect();
     assert_eq!(absent, ["response.error"]);
 }
 
@@ -175,6 +198,56 @@ fn filters_ask_of_maks_exchanges_what_plain_code_asks() {
         x.response_document()
             .is_some_and(|document| document.items.iter().any(|item| item.activation_remaining == Some(0)))
     });
+}
+
+#[test]
+fn filters_ask_of_what_stands_around_activation_what_plain_code_asks() {
+    let same = |source: &str, condition: &dyn Fn(Record<'_>) -> bool| {
+        let filter = parse(source);
+        let mut sides = [0; 2];
+        for record in surroundings() {
+            let is_asked = condition(record);
+            assert_eq!(filter.matches(record), is_asked, "{source}: {record:?}");
+            sides[usize::from(is_asked)] += 1;
+        }
+        assert!(sides[0] > 0 && sides[1] > 0, "{source}: {sides:?} records without and with it");
+    };
+    for protocol in volact::trace::PROTOCOLS.into_iter().filter(|name| *name != "vmbus") {
+        same(&format!("protocol == {protocol}"), &|record| record.protocol() == protocol);
+    }
+    for outcome in
+        ["no-data", "name-error", "server-failure", "truncated", "no-such-object", "unasked", "empty"]
+    {
+        same(&format!("outcome == {outcome}"), &|record| record.outcome_name() == outcome);
+    }
+    same("rtype == SRV", &|record| match record {
+        Record::Lookup(lookup) => {
+            lookup.question.as_ref().is_some_and(|question| question.rtype.to_string() == "SRV")
+        }
+        _ => false,
+    });
+    same("rcode == 3", &|record| match record {
+        Record::Lookup(lookup) => lookup.answer.as_ref().is_some_and(|answer| answer.message.rcode().0 == 3),
+        _ => false,
+    });
+    same("found", &|record| match record {
+        Record::Kms(exchange) => exchange.found.is_some(),
+        Record::Mak(exchange) => exchange.found.is_some(),
+        Record::Directory(exchange) => exchange.found.is_some(),
+        Record::Lookup(_) | Record::Guest(_) => false,
+    });
+    same("result == 32", &|record| match record {
+        Record::Directory(exchange) => exchange.outcome() == DirectoryOutcome::NoSuchObject,
+        _ => false,
+    });
+    same("channel == 9 and pairing == order", &|record| match record {
+        Record::Guest(guest) => guest.exchange.channel_id == 9 && guest.exchange.pairing.name() == "order",
+        _ => false,
+    });
+    assert!(count_surroundings("name == _vlmcs._tcp.corp.example and protocol == kms") > 0);
+    assert!(count_surroundings("domain == branch.example") > 0);
+    assert!(count_surroundings("key ~ activationstatus and value ~ activated") > 0);
+    assert!(count_surroundings("object.name ~ 'made up' and objects >= 4") > 0);
 }
 
 #[test]

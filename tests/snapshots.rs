@@ -62,16 +62,22 @@ fn the_text_and_the_json_of_every_capture_are_as_reviewed() {
 
 #[test]
 fn the_text_and_the_json_of_every_recording_of_maks_services_are_as_reviewed() {
+    support::mak_names().iter().for_each(|name| assert_reviewed(&format!("mak/{name}")));
+}
+
+#[test]
+fn the_text_and_the_json_of_every_recording_of_what_stands_around_activation_are_as_reviewed() {
+    support::surroundings().iter().for_each(|name| assert_reviewed(name));
+}
+
+/// Of a recording below the folder of captures, as the program shows it.
+fn assert_reviewed(name: &str) {
+    let file = name.rsplit('/').next().unwrap();
     settings().bind(|| {
-        for name in support::mak_names() {
-            for format in ["text", "jsonl"] {
-                let output = support::decode_mak(&name, &["--format", format]);
-                assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
-                insta::assert_snapshot!(
-                    format!("{name}.{format}"),
-                    String::from_utf8(output.stdout).unwrap()
-                );
-            }
+        for format in ["text", "jsonl"] {
+            let output = support::decode_input(name, &["--format", format]);
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+            insta::assert_snapshot!(format!("{file}.{format}"), String::from_utf8(output.stdout).unwrap());
         }
     });
 }

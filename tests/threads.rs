@@ -8,7 +8,6 @@ use std::fs;
 
 use volact::capture::{self, CaptureReader};
 use volact::report::{JsonReport, TextReport};
-use volact::tls::KeyLog;
 use volact::trace::{Exchange, Observer, Options, Scribe, Summary, trace_pages};
 
 fn written<S: Scribe>(
@@ -29,14 +28,8 @@ fn written<S: Scribe>(
     (String::from_utf8(written).unwrap(), traced.summary)
 }
 
-/// Of a recording of MAK's services, with its key log.
-fn options(name: &str) -> Options {
-    let keys = fs::read(support::folder().join(name.replace(".pcapng", ".keys"))).unwrap_or_default();
-    Options { key_log: std::sync::Arc::new(KeyLog::parse(&keys).0), ..Options::default() }
-}
-
 fn assert_same(name: &str, bytes: &[u8]) {
-    let options = &options(name);
+    let options = &support::options_of(name);
     let text = written(bytes, options, 1, || TextReport::new(false, true));
     let json = written(bytes, options, 1, || JsonReport::new(false));
     for threads in [2, 3, 8, 11] {
@@ -60,11 +53,33 @@ fn read(name: &str) -> Vec<u8> {
 
 #[test]
 fn every_capture_gives_the_same_bytes_on_any_number_of_threads() {
-    let mak = support::mak_names().into_iter().filter(|name| name.ends_with(".pcapng"));
-    for name in support::names().into_iter().chain(mak.map(|name| format!("mak/{name}"))) {
+    let mak = support::mak_names().into_iter().map(|name| format!("mak/{name}"));
+    let others = mak.chain(support::surroundings()).filter(|name| name.ends_with(".pcapng"));
+    for name in support::names().into_iter().chain(others) {
         let bytes = read(&name);
         if !bytes.is_empty() {
             assert_same(&name, &bytes);
+        }
+    }
+}
+
+/// Read as one capture, in the order of their times: what DNS told in one file finds the connections of another.
+#[test]
+fn several_recordings_as_one_give_the_same_bytes_on_any_number_of_threads() {
+    let names: Vec<String> =
+        support::surroundings().into_iter().filter(|name| name.ends_with(".pcapng")).collect();
+    let files: Vec<String> = names.iter().map(|name| format!("captures/{name}")).collect();
+    for way in [&["-v"][..], &["--format", "jsonl"], &["--stats"]] {
+        let of = |threads: &str| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_volact"));
+            command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["decode", "--merge", "--threads", threads]);
+            command.args(["--keylog", "captures/directory/ldap_ldaps.keys"]);
+            command.args(way).args(&files).output().unwrap().stdout
+        };
+        let one = of("1");
+        assert!(one.len() > 5000, "{way:?}: {}", String::from_utf8_lossy(&one));
+        for threads in ["2", "3", "5", "8"] {
+            assert!(of(threads) == one, "{way:?}, {threads} threads");
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(147..=162))]
     vmbus_link: Option<u16>,
     /// Read this file as a dump of a channel's two rings, the one from guest to host first
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "merge")]
     ring: Vec<PathBuf>,
     /// The class of the channel whose rings were dumped: avma, kvp, synthrdp, or a GUID
     #[arg(long, value_name = "CLASS", default_value = "avma", value_parser = ring_class)]

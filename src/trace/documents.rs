@@ -125,11 +125,11 @@ pub fn trace_ldif(reader: impl Read, observer: &mut impl Observer) -> Summary {
         file_offset: Some(error.offset as u64),
         needed: error.needed(),
         got: error.got(),
-        ..Notice::new(NoticeKind::MalformedLdap, format!("line {line}: {error}"))
+        ..Notice::new(NoticeKind::MalformedDocument, format!("line {line}: {error}"))
     });
     let more = read.problem_count.saturating_sub(told);
     let message = format!("LDIF: {more} more lines are not what they should be");
-    let more = (more > 0).then(|| Notice::new(NoticeKind::MalformedLdap, message));
+    let more = (more > 0).then(|| Notice::new(NoticeKind::MalformedDocument, message));
     for notice in notices.chain(more) {
         summary.notices += 1;
         observer.notice(&notice);

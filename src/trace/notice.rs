@@ -62,13 +62,13 @@ pub enum NoticeKind {
     TlsSealed,
     /// An entry of a HAR file, or a field of one, is not what the format says.
     MalformedHar,
-    /// A document is not what it should be.
+    /// A document, or a line of one, is not what it should be.
     MalformedDocument,
     /// A line of a key log is none.
     MalformedKeyLog,
     /// A message of DNS is not what its header says.
     MalformedDns,
-    /// A message of LDAP, or a line of LDIF, is not what it should be.
+    /// A message of LDAP is not what it should be.
     MalformedLdap,
     /// Something of VMBus is not what it should be.
     MalformedVmbus,

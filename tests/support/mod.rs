@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use volact::capture::{self, CaptureReader, Datagram, Handler, Layers, Stamp, Streams, Transport};
 use volact::tls::KeyLog;
 use volact::trace::{
-    ConnectionRecord, Exchange, InputKind, MakExchange, Notice, NoticeKind, Observer, Options, PduContent,
-    PduRecord, Summary, look_at, trace, trace_body, trace_har, trace_vamt,
+    ConnectionRecord, DirectoryExchange, Exchange, GuestExchange, InputKind, Lookup, MakExchange, Notice,
+    NoticeKind, Observer, Options, PduContent, PduRecord, Summary, look_at, trace, trace_body, trace_har,
+    trace_vamt,
 };
 use volact::wire::Hex;
 
@@ -68,51 +69,93 @@ pub fn mak_names() -> Vec<String> {
     names
 }
 
-/// `volact decode` of a recording of MAK's services, with its key log where it has one.
-pub fn decode_mak(name: &str, arguments: &[&str]) -> std::process::Output {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_volact"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("decode").args(arguments);
-    if let Some(keys) = key_log_of(name) {
-        command.arg("--keylog").arg(keys);
+/// The recordings of what stands around activation, below the folder of captures, in order: discovery, the directory,
+/// one machine's whole story, VMBus; captures, exports in LDIF and dumps of rings.
+pub fn surroundings() -> Vec<String> {
+    let mut names = Vec::new();
+    for part in ["discovery", "directory", "mixed", "vmbus"] {
+        for entry in fs::read_dir(folder().join(part)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if [".pcapng", ".ldif", ".ring"].iter().any(|suffix| name.ends_with(suffix)) {
+                names.push(format!("{part}/{name}"));
+            }
+        }
     }
-    command.arg(format!("captures/mak/{name}")).output().unwrap()
+    names.sort();
+    assert!(names.len() >= 45, "{names:?}");
+    names
 }
 
-/// What the key log beside a recording of MAK's services is called, where it has one.
+/// The arguments that have a recording below the folder of captures read, with its key log where it has one.
+pub fn input(name: &str) -> Vec<String> {
+    let path = format!("captures/{name}");
+    if name.ends_with(".ring") {
+        let page = truth(name)["second_page"].as_u64();
+        let split = page.into_iter().flat_map(|page| ["--ring-split".to_owned(), page.to_string()]);
+        return split.chain(["--ring".to_owned(), path]).collect();
+    }
+    let keys = key_log_of(name).map(|_| format!("captures/{}.keys", name.split('.').next().unwrap()));
+    keys.into_iter().flat_map(|keys| ["--keylog".to_owned(), keys]).chain([path]).collect()
+}
+
+/// `volact decode` of a recording below the folder of captures.
+pub fn decode_input(name: &str, arguments: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_volact"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("decode").args(arguments).args(input(name));
+    command.output().unwrap()
+}
+
+/// The same of a recording of MAK's services.
+pub fn decode_mak(name: &str, arguments: &[&str]) -> std::process::Output {
+    decode_input(&format!("mak/{name}"), arguments)
+}
+
+/// What `volact decode` shows of a recording as JSON Lines.
+pub fn json_of(name: &str, arguments: &[&str]) -> Vec<Value> {
+    let output = decode_input(name, &[&["--format", "jsonl"], arguments].concat());
+    lines(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// JSON Lines, read.
+pub fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The options for a recording: its key log, where it has one.
+pub fn options_of(name: &str) -> Options {
+    let key_log = key_log_of(name).map(|keys| KeyLog::parse(&fs::read(keys).unwrap()).0);
+    Options { key_log: Arc::new(key_log.unwrap_or_default()), ..Options::default() }
+}
+
+/// The key log beside a recording, where it has one.
 fn key_log_of(name: &str) -> Option<PathBuf> {
-    let keys = folder().join("mak").join(format!("{}.keys", name.split('.').next().unwrap()));
+    let keys = folder().join(format!("{}.keys", name.split('.').next().unwrap()));
     keys.exists().then_some(keys)
 }
 
 /// The exchanges of a recording of MAK's services.
 pub fn mak_exchanges(name: &str) -> Vec<MakExchange> {
-    #[derive(Default)]
-    struct Found(Vec<MakExchange>);
-    impl Observer for Found {
-        fn mak(&mut self, exchange: &MakExchange) {
-            self.0.push(exchange.clone());
-        }
-    }
-    let key_log = key_log_of(name).map(|keys| KeyLog::parse(&fs::read(keys).unwrap()).0);
-    let options = Options { key_log: Arc::new(key_log.unwrap_or_default()), ..Options::default() };
-    let mut found = Found::default();
-    let (kind, reader) = look_at(capture::open(&folder().join("mak").join(name)).unwrap()).unwrap();
+    let name = &format!("mak/{name}");
+    let mut found = Decoded::default();
+    let (kind, reader) = look_at(capture::open(&folder().join(name)).unwrap()).unwrap();
     match kind {
-        InputKind::Capture => trace(name, reader, &options, &mut found),
+        InputKind::Capture => trace(name, reader, &options_of(name), &mut found),
         InputKind::Har => trace_har(reader, &mut found),
         InputKind::Vamt => trace_vamt(reader, &mut found),
         InputKind::Document => trace_body(reader, &mut found),
         InputKind::Ldif | InputKind::Ring => panic!("{name} is none of MAK's services"),
     };
-    found.0
+    found.mak
 }
 
-/// The truth of a capture.
+/// The truth of a recording below the folder of captures.
 pub fn truth(name: &str) -> Value {
+    let (part, name) = name.rsplit_once('/').unwrap_or(("", name));
     let stem = name.split('.').next().unwrap();
-    let path = folder().join("truth").join(format!("{stem}.json"));
+    let path = folder().join(part).join("truth").join(format!("{stem}.json"));
     let truth: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    assert!(truth["file"].as_str().is_some_and(|file| name.starts_with(file) || file.starts_with(stem)));
+    let file = truth["file"].as_str().or(truth["capture"].as_str()).unwrap();
+    assert!(name.starts_with(file) || file.starts_with(stem));
     truth
 }
 
@@ -130,6 +173,10 @@ pub struct PduRow {
 pub struct Decoded {
     pub pdus: Vec<PduRow>,
     pub exchanges: Vec<Exchange>,
+    pub mak: Vec<MakExchange>,
+    pub lookups: Vec<Lookup>,
+    pub directory: Vec<DirectoryExchange>,
+    pub guests: Vec<GuestExchange>,
     pub connections: Vec<ConnectionRecord>,
     pub notices: Vec<Notice>,
     pub summary: Summary,
@@ -170,6 +217,22 @@ impl Observer for Decoded {
         self.exchanges.push(exchange.clone());
     }
 
+    fn mak(&mut self, exchange: &MakExchange) {
+        self.mak.push(exchange.clone());
+    }
+
+    fn lookup(&mut self, lookup: &Lookup) {
+        self.lookups.push(lookup.clone());
+    }
+
+    fn directory(&mut self, exchange: &DirectoryExchange) {
+        self.directory.push(exchange.clone());
+    }
+
+    fn guest(&mut self, exchange: &GuestExchange) {
+        self.guests.push(exchange.clone());
+    }
+
     fn connection(&mut self, connection: &ConnectionRecord) {
         self.connections.push(connection.clone());
     }
@@ -186,17 +249,17 @@ impl Observer for Decoded {
 
 /// Decodes a shared capture.
 pub fn decode(name: &str) -> Decoded {
-    decode_reader(name, capture::open(&folder().join(name)).unwrap())
+    decode_reader(name, capture::open(&folder().join(name)).unwrap(), &options_of(name))
 }
 
 /// Decodes a capture from memory.
 pub fn decode_bytes(bytes: &[u8]) -> Decoded {
-    decode_reader("memory", bytes)
+    decode_reader("memory", bytes, &Options::default())
 }
 
-fn decode_reader(name: &str, reader: impl std::io::Read) -> Decoded {
+fn decode_reader(name: &str, reader: impl std::io::Read, options: &Options) -> Decoded {
     let mut decoded = Decoded::default();
-    trace(name, reader, &Options::default(), &mut decoded);
+    trace(name, reader, options, &mut decoded);
     decoded
 }
 

@@ -1,6 +1,9 @@
 use std::fmt::{self, Write as _};
 
-use crate::discovery::{Message, Name, Opcode, Origin, Outcome, Record, RecordData, Section};
+use crate::catalog::hresult;
+use crate::discovery::{
+    Class, Message, Name, Opcode, Origin, Outcome, Record, RecordData, RecordType, Section,
+};
 use crate::report::names::{self, Plain};
 use crate::trace::{Lookup, Record as Asked, Search};
 use crate::wire::{Hex, Rfc3339};
@@ -13,6 +16,10 @@ impl TextReport {
         let asked = Asked::from(lookup);
         let (first, last) = asked.frames().unwrap_or_default();
         match asked.sides() {
+            // Said unasked, to a group: nobody of it has asked.
+            Some((group, server)) if lookup.question.is_none() => {
+                write!(self.page, "{head}{server} > {group}{end}")?;
+            }
             Some((client, server)) => write!(self.page, "{head}{client} > {server}{end}")?,
             None => write!(self.page, "{head}{}{end}", lookup.client)?,
         }
@@ -47,6 +54,9 @@ impl TextReport {
         let Palette { odd, dim, end, .. } = self.palette;
         let label = if lookup.opcode == Opcode::UPDATE { "updates" } else { "asks   " };
         match (&lookup.question, lookup.origin) {
+            (Some(zone), Origin::Query) if lookup.opcode == Opcode::UPDATE => {
+                write!(self.page, "  {label} {}", Plain(zone.name.as_str()))?;
+            }
             (Some(question), Origin::Query) => {
                 write!(self.page, "  {label} {} {}", question.rtype, Plain(question.name.as_str()))?;
             }
@@ -75,7 +85,16 @@ impl TextReport {
         }
         writeln!(self.page)?;
         for record in &queries.updates {
-            writeln!(self.page, "          {}", RecordLine(record, None))?;
+            // RFC 2136 section 2.5: a class that is not the zone's takes records away.
+            let name = Plain(record.name.as_str());
+            match record.class {
+                Class::NONE => writeln!(self.page, "          deletes {}", RecordLine(record, None))?,
+                Class::ANY if record.rtype == RecordType::ANY => {
+                    writeln!(self.page, "          deletes everything of {name}")?;
+                }
+                Class::ANY => writeln!(self.page, "          deletes every {} of {name}", record.rtype)?,
+                _ => writeln!(self.page, "          adds {}", RecordLine(record, None))?,
+            }
         }
         Ok(())
     }
@@ -83,8 +102,18 @@ impl TextReport {
     fn write_dns_answer(&mut self, lookup: &Lookup, message: &Message) -> fmt::Result {
         let Palette { bad, odd, dim, end, .. } = self.palette;
         let mut label = "  answer  ";
-        if let Some(hresult) = lookup.outcome.hresult() {
-            write!(self.page, "{label}{bad}{} {}{end}", message.rcode(), names::hresult(hresult))?;
+        if let Some(code) = lookup.outcome.hresult() {
+            write!(self.page, "{label}{bad}{}", message.rcode())?;
+            // What these mean is said of the search for a KMS host.
+            match &lookup.question {
+                Some(question) if question.rtype == RecordType::SRV => {
+                    write!(self.page, " {}", names::hresult(code))?;
+                }
+                _ => {
+                    hresult::symbol(code).into_iter().try_for_each(|symbol| write!(self.page, " {symbol}"))?
+                }
+            }
+            self.page.push_str(end);
             label = "          ";
             match lookup.negative_ttl() {
                 Some(ttl) => writeln!(self.page, " {dim}(kept for {ttl} s){end}")?,

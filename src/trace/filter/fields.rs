@@ -302,7 +302,7 @@ pub(super) static FIELDS: [Field; 92] = [
             error.is_some_and(|error| test(Value::Text(error.field)))
         }
     }),
-    any("protocol", &[], Kind::Word(&PROTOCOLS), "what was spoken; mak for the services of MAK, vmbus for channels of no known protocol", |x, test| {
+    any("protocol", &[], Kind::Word(&PROTOCOLS), "what was spoken; vmbus for channels of no known protocol", |x, test| {
         test(Value::Text(x.protocol()))
     }),
     mak("service", &[], Kind::Word(&SERVICES), "BatchActivation, or the token that is asked for", |x, test| {

@@ -65,13 +65,22 @@ impl Filter {
         for field in Field::all() {
             let _ = write!(out, "  {:width$}  {:kinds$}  {}", name(field), field.type_name(), field.meaning);
             out.push('\n');
-            for words in field.words().chunks(5) {
-                let _ = writeln!(out, "{:indent$}{}", "", words.join(", "), indent = width + kinds + 8);
+            let indent = width + kinds + 8;
+            let mut words = field.words();
+            while !words.is_empty() {
+                let fits = |count: &usize| indent + words[..*count].join(", ").len() <= HELP_WIDTH;
+                let count = (1..=words.len().min(5)).rev().find(fits).unwrap_or(1);
+                let (line, rest) = words.split_at(count);
+                let _ = writeln!(out, "{:indent$}{}", "", line.join(", "));
+                words = rest;
             }
         }
         out
     }
 }
+
+/// Columns of the help.
+const HELP_WIDTH: usize = 120;
 
 const HELP: &str = "\
 field == value    also != < <= > >=; a network (10.0.0.0/8) for an address
