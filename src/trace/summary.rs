@@ -14,7 +14,7 @@ pub struct Summary {
     pub segments: u64,
     /// Packets that carry no IP.
     pub not_ip: u64,
-    /// Packets that carry another protocol than TCP.
+    /// Packets that carry another protocol than TCP, and than DNS over UDP.
     pub other_protocols: u64,
     /// IP fragments of datagrams that became whole later, or never.
     pub fragments: u64,
