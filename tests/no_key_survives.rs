@@ -319,6 +319,200 @@ fn of_the_arguments() {
     run(&["decode", "--merge", path.to_str().unwrap(), path.to_str().unwrap()], None);
 }
 
+/// A capture of one UDP datagram for each payload, in raw IPv4, from and to these ports.
+fn datagrams(payloads: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
+    let mut pcap = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
+    for (from, to, payload) in payloads {
+        let length = u16::try_from(28 + payload.len()).unwrap();
+        // Whoever asks is the first of the two.
+        let (source, destination) = if *from > 1024 { (1, 2) } else { (2, 1) };
+        let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, source, 10, 0, 0, destination];
+        ip[2..4].copy_from_slice(&length.to_be_bytes());
+        ip.extend([from.to_be_bytes(), to.to_be_bytes(), (length - 20).to_be_bytes(), [0; 2]].concat());
+        ip.extend(payload);
+        let captured = u32::from(length).to_le_bytes();
+        pcap.extend([[0; 4], [0; 4], captured, captured].concat());
+        pcap.extend(ip);
+    }
+    pcap
+}
+
+/// Labels of at most 63 bytes, and the root.
+fn dns_name(labels: &[&[u8]]) -> Vec<u8> {
+    let mut name = Vec::new();
+    for label in labels {
+        name.push(u8::try_from(label.len()).unwrap());
+        name.extend_from_slice(label);
+    }
+    name.push(0);
+    name
+}
+
+/// A key in the names that are asked for, found and told in multicast DNS, and in a text beside them.
+#[test]
+fn of_dns() {
+    for (i, (_, form)) in forms().iter().enumerate() {
+        let label = if form.len() < 64 { form.as_bytes() } else { b"x" };
+        let service: [&[u8]; 3] = [b"_vlmcs", b"_tcp", label];
+        let instance: [&[u8]; 4] = [label, b"_vlmcs", b"_tcp", b"local"];
+        let record = |name: &[&[u8]], kind: u16, data: &[u8]| {
+            let length = u16::try_from(data.len()).unwrap();
+            let head = [kind.to_be_bytes(), [0, 1], [0, 0], [0, 60], length.to_be_bytes()].concat();
+            [dns_name(name), head, data.to_vec()].concat()
+        };
+        let texts: Vec<u8> = form
+            .as_bytes()
+            .chunks(255)
+            .flat_map(|text| [&[u8::try_from(text.len()).unwrap()], text].concat())
+            .collect();
+        let srv = [&[0, 0, 0, 0, 6, 0x98][..], &dns_name(&[label, b"example"])].concat();
+        let question = |name: &[&[u8]], kind: u8| [dns_name(name), vec![0, kind, 0, 1]].concat();
+        let message = |flags: u8, counts: [u8; 4], parts: &[Vec<u8>]| {
+            let counts: Vec<u8> = counts.iter().flat_map(|count| [0, *count]).collect();
+            [&[7, 7, flags, 0][..], &counts, &parts.concat()].concat()
+        };
+        let asked = message(1, [1, 0, 0, 0], &[question(&service, 33)]);
+        let told = message(
+            0x81,
+            [1, 2, 0, 1],
+            &[
+                question(&service, 33),
+                record(&service, 33, &srv),
+                record(&service, 16, &texts),
+                record(&[label, b"example"], 1, &[10, 0, 0, 9]),
+            ],
+        );
+        let pointer = record(&instance[1..], 12, &dns_name(&instance));
+        let announced = message(
+            0x84,
+            [0, 3, 0, 0],
+            &[pointer, record(&instance, 33, &srv), record(&instance, 16, &texts)],
+        );
+        let path = scratch(&format!("{i}.dns.pcap"));
+        let packets = [(5000, 53, asked), (53, 5000, told), (5353, 5353, announced)];
+        fs::write(&path, datagrams(&packets)).unwrap();
+        let shown = decode_in_every_way(&path);
+        assert!(shown[1].contains("2 exchanges") && shown[1].contains("TXT"), "{}", shown[1]);
+        for test in ["name contains", "domain ==", "not name =="] {
+            run(&["decode", "--filter", &format!("{test} '{form}'"), path.to_str().unwrap()], None);
+        }
+    }
+}
+
+/// A key in whatever of an object is shown, in its name, its DN and a comment.
+#[test]
+fn of_an_export_of_a_directory() {
+    for (i, (_, form)) in forms().iter().enumerate() {
+        let path = scratch(&format!("{i}.ldif"));
+        let coded = STANDARD.encode(form);
+        let text = format!(
+            "version: 1\n# {form}\ndn: CN={form},CN=Activation Objects,CN=Microsoft SPP,CN=Services,CN=Configuration,DC=x\n\
+             objectClass: msSPP-ActivationObject\ncn: {form}\ndisplayName:: {coded}\n\
+             msSPP-CSVLKPartialProductKey: {form}\nmsSPP-CSVLKPid: {form}\nmsSPP-InstallationId: {form}\n\
+             msSPP-ConfirmationId: {form}\nmsSPP-CSVLKSkuId: {form}\nmsSPP-KMSIds: {form}\n\
+             msSPP-OnlineLicense: {form}\n{}: {form}\n\ndn: {form}\n{form}\n",
+            if form.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+                form
+            } else {
+                "other"
+            }
+        );
+        fs::write(&path, text).unwrap();
+        let shown = decode_in_every_way(&path);
+        assert!(shown[0].contains("activation object  line 3"), "{}", shown[0]);
+    }
+}
+
+/// A key in a channel where guests tell their host of their activation: the script's key of a pair, and the pair's value.
+#[test]
+fn of_a_key_value_pair() {
+    let name = utf16(&key('G'));
+    let capture = fs::read(support::folder().join("vmbus/vmbus_kvp.pcapng")).unwrap();
+    for text in ["TestActivationStatus", "test status: activated by its host"] {
+        let old = utf16(text);
+        let mut changed = capture.clone();
+        let places: Vec<usize> =
+            (0..changed.len() - 64).filter(|&at| changed[at..].starts_with(&old)).collect();
+        assert!(!places.is_empty(), "{text}");
+        for at in places {
+            // Its size as the pair says it, where a longer or a shorter text was, stays: NULs are behind it.
+            changed[at..at + old.len().max(name.len())].fill(0);
+            changed[at..at + name.len()].copy_from_slice(&name);
+            let size = u32::try_from(name.len() + 2).unwrap().to_le_bytes();
+            let is_size = |at: &usize| {
+                u32::from_le_bytes(changed[*at..*at + 4].try_into().unwrap()) as usize == old.len() + 2
+            };
+            if let Some(place) = [at - 8, at - 4, at.saturating_sub(516)].into_iter().find(is_size) {
+                changed[place..place + 4].copy_from_slice(&size);
+            }
+        }
+        let path = scratch(&format!("kvp-{}.pcapng", text.len()));
+        fs::write(&path, &changed).unwrap();
+        let shown = decode_in_every_way(&path);
+        assert!(shown[0].contains("XXXXX-GGGGG"), "{}", shown[0]);
+    }
+}
+
+/// A key in a search for activation objects and in what is found, as often as the texts that were there are long enough.
+#[test]
+fn of_a_search_in_a_directory() {
+    let capture = fs::read(support::folder().join("directory/ldap_list.pcapng")).unwrap();
+    let key = key('G');
+    for text in [
+        "Only what is mandatory (made up)",
+        "Windows Server 2022 (made up)",
+        "Activation Objects,CN=Microsoft SPP",
+    ] {
+        let mut changed = capture.clone();
+        let places: Vec<usize> =
+            (0..changed.len() - 64).filter(|&at| changed[at..].starts_with(text.as_bytes())).collect();
+        assert!(!places.is_empty(), "{text}");
+        for at in places {
+            let filled = format!("{key}{}", "!".repeat(text.len() - key.len()));
+            changed[at..at + text.len()].copy_from_slice(filled.as_bytes());
+        }
+        let path = scratch(&format!("ldap-{}.pcapng", text.len()));
+        fs::write(&path, &changed).unwrap();
+        let shown = decode_in_every_way(&path);
+        assert!(shown[0].contains("XXXXX-GGGGG"), "{}", shown[0]);
+    }
+}
+
+/// Nor does a password: those with which the recordings' clients bind, and that the directory's people have.
+#[test]
+fn and_no_password_of_a_directory() {
+    let password = b"synthetic-password";
+    let text = String::from_utf8_lossy(password);
+    let mut needles = vec![
+        password.to_vec(),
+        utf16(&text),
+        hex(password).into_bytes(),
+        hex(password).to_uppercase().into_bytes(),
+        hex(&utf16(&text)).into_bytes(),
+    ];
+    for shift in 0..3 {
+        let coded = STANDARD.encode([&vec![0; shift][..], password].concat());
+        needles.push(coded.as_bytes()[4..20].to_vec());
+    }
+    let mut recorded = 0;
+    for name in support::surroundings().into_iter().filter(|name| name.starts_with("directory/")) {
+        let file = fs::read(support::folder().join(&name)).unwrap();
+        recorded += usize::from(
+            needles.iter().any(|needle| file.windows(needle.len()).any(|window| window == needle)),
+        );
+        for way in WAYS {
+            let output = support::decode_input(&name, way);
+            for out in [&output.stdout, &output.stderr] {
+                for needle in &needles {
+                    let is_there = out.windows(needle.len()).any(|window| window == needle);
+                    assert!(!is_there, "{name} {way:?}: {}", String::from_utf8_lossy(needle));
+                }
+            }
+        }
+    }
+    assert!(recorded >= 4, "{recorded} recordings have a password to lose");
+}
+
 #[test]
 fn no_more_than_the_last_five_characters_stay() {
     let shown = run(&["explain", &key('G')], None);

@@ -21,17 +21,13 @@ fn decode(arguments: &[&str]) -> String {
 
 /// The inputs: all recordings, with the key log of those that have one.
 fn inputs() -> Vec<Vec<String>> {
-    let shared = support::names().into_iter().map(|name| vec![format!("captures/{name}")]);
-    let mak = support::mak_names().into_iter().map(|name| {
-        let keys = format!("captures/mak/{}.keys", name.split('.').next().unwrap());
-        let path = format!("captures/mak/{name}");
-        if Path::new(&keys).exists() { vec!["--keylog".to_owned(), keys, path] } else { vec![path] }
-    });
-    shared.chain(mak).collect()
+    let mak = support::mak_names().into_iter().map(|name| format!("mak/{name}"));
+    let names = support::names().into_iter().chain(mak).chain(support::surroundings());
+    names.map(|name| support::input(&name)).collect()
 }
 
 /// Fields whose values must not come out.
-const NAMING: [&str; 12] = [
+const NAMING: [&str; 34] = [
     "cmid",
     "cmid_prev",
     "machine_name",
@@ -44,13 +40,43 @@ const NAMING: [&str; 12] = [
     "client",
     "server",
     "server_address",
+    "servers",
+    // DNS, where the names of records and questions are called this.
+    "dns name",
+    "domain",
+    "target",
+    "address",
+    "mname",
+    "rname",
+    "data",
+    // The directory.
+    "base",
+    "dn",
+    "matched_dn",
+    "configuration_naming_context",
+    "diagnostic",
+    "references",
+    "referrals",
+    "cn",
+    "display_name",
+    "csvlk_pid",
+    "csvlk_partial_product_key",
+    "installation_id",
+    "confirmation_id",
+    // VMBus, and licences.
+    "sha256",
 ];
 
 /// Values of these fields, wherever they stand in the records.
 fn values(records: &str) -> Vec<(String, String)> {
     fn walk(name: &str, value: &Value, found: &mut Vec<(String, String)>) {
         match value {
-            Value::Object(fields) => fields.iter().for_each(|(name, value)| walk(name, value, found)),
+            Value::Object(fields) => fields.iter().for_each(|(field, value)| {
+                let names_a_host =
+                    ["question", "answers", "authorities", "additionals", "updates", "found", "service"];
+                let is_dns = field == "name" && names_a_host.contains(&name);
+                walk(if is_dns { "dns name" } else { field }, value, found);
+            }),
             Value::Array(members) => members.iter().for_each(|member| walk(name, member, found)),
             Value::String(text) if NAMING.contains(&name) => found.push((name.to_owned(), text.clone())),
             _ => {}
@@ -65,8 +91,16 @@ fn values(records: &str) -> Vec<(String, String)> {
 
 /// What names nobody: loopback, nil, nothing.
 fn may_stay(name: &str, value: &str) -> bool {
-    let is_address = ["client", "server", "server_address"].contains(&name);
+    let is_address = ["client", "server", "server_address", "servers"].contains(&name);
+    let is_hidden_request = name == "target" && (value.starts_with('/') || value.starts_with("http"));
+    let is_everybodys = value.ends_with("kms.core.windows.net");
+    let is_in_every_forest =
+        ["base", "dn", "matched_dn"].contains(&name) && !value.to_lowercase().contains("dc=");
     value.is_empty()
+        || value.split('.').all(|label| label.starts_with('_'))
+        || is_hidden_request
+        || is_everybodys
+        || is_in_every_forest
         || value.bytes().all(|byte| matches!(byte, b'0' | b'-'))
         || (is_address && (value.starts_with("127.") || value.starts_with("[::1]") || value == "::1"))
 }
@@ -82,7 +116,10 @@ fn nothing_that_names_anybody_comes_out() {
             .filter(|(name, value)| !may_stay(name, value) && value.len() > 3)
             .map(|(name, value)| match name.as_str() {
                 // The port stays.
-                "client" | "server" => value.rsplit_once(':').unwrap().0.to_owned(),
+                "client" | "server" | "servers" => match value.parse::<std::net::SocketAddr>() {
+                    Ok(_) => value.rsplit_once(':').unwrap().0.to_owned(),
+                    Err(_) => value,
+                },
                 _ => value,
             })
             .collect();
@@ -147,14 +184,23 @@ fn the_same_value_has_the_same_stand_in_and_everything_else_stays() {
         decode(&[&["--redact=secret", "--format", "jsonl", "--threads", "3"], &input[..]].concat())
     );
     assert_ne!(redacted, decode(&[&["--redact=other", "--format", "jsonl"], &input[..]].concat()));
+    // A long claim is shown by its hash, and its stand-in by itself.
+    let values = |records: &str| {
+        let mut found = values(records);
+        found.retain(|(name, _)| name != "sha256");
+        found
+    };
     let (plain, redacted) = (values(&plain), values(&redacted));
     assert_eq!(plain.len(), redacted.len());
     let mut stand_ins: BTreeMap<&(String, String), &str> = BTreeMap::new();
     for (value, (_, stand_in)) in plain.iter().zip(&redacted) {
         assert_eq!(stand_ins.insert(value, stand_in).unwrap_or(stand_in), stand_in, "{value:?}");
     }
-    let others: BTreeSet<_> = stand_ins.values().collect();
-    assert!(others.len() + 40 > stand_ins.len(), "{} stand-ins for {} values", others.len(), stand_ins.len());
+    // Names of hosts and in directories have no upper and lower case.
+    let values: BTreeSet<_> =
+        stand_ins.keys().map(|(name, value)| (name, value.to_ascii_lowercase())).collect();
+    let others: BTreeSet<_> = stand_ins.iter().map(|((name, _), stand_in)| (name, stand_in)).collect();
+    assert!(others.len() + 40 > values.len(), "{} stand-ins for {} values", others.len(), values.len());
 }
 
 #[test]
@@ -168,11 +214,114 @@ fn outcomes_checks_and_counts_are_those_of_the_values() {
                 .filter(|record| record["type"] != "comment")
                 .map(|record| {
                     let checks = record["checks"].clone();
-                    (record["type"].clone(), record["outcome"].clone(), checks, record["answered"].clone())
+                    let answered = record["answered"].as_u64();
+                    (record["type"].clone(), record["outcome"].clone(), checks, answered)
                 })
                 .collect::<Vec<_>>()
         };
         let (plain, redacted) = (count(&[]), count(&["--redact"]));
         assert_eq!(plain, redacted, "{input:?}");
     }
+}
+
+/// What the scripts put into the recordings of what stands around activation.
+const NAMES: [&str; 21] = [
+    "corp.example",
+    "branch.example",
+    "lab.example",
+    "dc=corp",
+    "kms1",
+    "kms2",
+    "avahi",
+    "zeroconf",
+    "synthetic",
+    "made up",
+    "elsewhere,",
+    "bare",
+    "10.77.0.",
+    "fd77::",
+    "bbbbb",
+    "ccccc",
+    "workstation",
+    "330512311875727788",
+    "429292031401597794",
+    "3305123 1187572",
+    "activated by its host",
+];
+
+#[test]
+fn no_name_that_the_scripts_made_up_comes_out() {
+    let mut seen = BTreeSet::new();
+    for name in support::surroundings() {
+        for way in [&[][..], &["-v"], &["--format", "jsonl"], &["--format", "jsonl", "-v"], &["--stats"]] {
+            let of = |more: &[&str]| {
+                let output = support::decode_input(&name, &[more, way].concat());
+                let out = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+                out.to_lowercase()
+            };
+            let (plain, redacted) = (of(&[]), of(&["--redact=secret"]));
+            for text in NAMES {
+                assert!(!redacted.contains(text), "{name} {way:?}: {text}");
+                if plain.contains(text) {
+                    seen.insert(text);
+                }
+            }
+        }
+    }
+    assert_eq!(seen.len(), NAMES.len(), "{seen:?}");
+}
+
+#[test]
+fn what_led_to_what_can_still_be_seen() {
+    let records = support::json_of("discovery/dns_kms.pcapng", &["--redact"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let lookups = || records.iter().filter(|record| record["type"] == "lookup");
+    let sections = ["answers", "additionals"];
+    let answers = || {
+        let found =
+            lookups().flat_map(|lookup| sections.iter().map(|section| lookup["answer"][section].clone()));
+        found.flat_map(|records| records.as_array().cloned().unwrap_or_default())
+    };
+    let asked: BTreeSet<String> = lookups().map(|lookup| text(&lookup["question"]["name"])).collect();
+    let targets: BTreeSet<String> =
+        answers().filter(|record| record["rtype"] == "SRV").map(|record| text(&record["target"])).collect();
+    let addresses: BTreeSet<String> =
+        answers().filter(|record| record["rtype"] == "A").map(|record| text(&record["address"])).collect();
+    assert!(targets.iter().any(|target| asked.contains(target)), "the address of a target is asked for");
+    let mut found = 0;
+    for exchange in records.iter().filter(|record| record["type"] == "exchange") {
+        let by = &exchange["found"];
+        assert!(
+            asked.contains(&text(&by["service"]["name"])) && targets.contains(&text(&by["name"])),
+            "{by}"
+        );
+        let server = text(&exchange["server"]);
+        assert!(addresses.contains(server.rsplit_once(':').unwrap().0), "{server}");
+        found += 1;
+    }
+    assert!(found > 3);
+
+    // What is an alias of what: the record that it leads to is of that name.
+    let records = support::json_of("discovery/dns_aliases.pcapng", &["--redact"]);
+    let mut followed = 0;
+    for lookup in records.iter().filter(|record| record["outcome"] == "answered") {
+        let answers = lookup["answer"]["answers"].as_array().unwrap();
+        let alias = answers.iter().find(|record| record["rtype"] == "CNAME").unwrap();
+        assert_eq!(alias["name"], lookup["question"]["name"]);
+        followed += usize::from(
+            answers.iter().any(|record| record["rtype"] == "SRV" && record["name"] == alias["target"]),
+        );
+    }
+    assert!(followed >= 3, "{followed}");
+
+    // An object's name is the one in its DN.
+    let records = support::json_of("directory/ldap_filters.pcapng", &["--redact"]);
+    let objects = records.iter().flat_map(|record| record["objects"].as_array().cloned().unwrap_or_default());
+    let mut named = 0;
+    for object in objects.filter(|object| object["cn"].is_string()) {
+        let (dn, cn) = (text(&object["dn"]), text(&object["cn"]));
+        named += usize::from(dn.starts_with(&format!("cn={cn},")));
+        assert!(dn.starts_with(&format!("cn={cn},")), "{dn}: {cn}");
+    }
+    assert!(named > 3);
 }

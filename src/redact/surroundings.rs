@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::capture::Stamp;
@@ -143,8 +144,10 @@ impl StandIns {
             *value = value.as_deref().map(|value| self.text(kind, value));
         };
         object.dn = self.dn(&object.dn);
-        text("name", &mut object.cn);
-        text("name", &mut object.display_name);
+        // As in a DN, where upper and lower case are one.
+        for name in [&mut object.cn, &mut object.display_name].into_iter().flatten() {
+            *name = self.text("name", &name.to_ascii_lowercase());
+        }
         text("key", &mut object.partial_product_key);
         object.csvlk_pid = object.csvlk_pid.as_deref().map(|pid| self.epid(pid));
         let iid = |id: &str| self.id("IID", id, InstallationId::parse(id).is_ok());
@@ -173,6 +176,9 @@ impl StandIns {
         let Ok(parsed) = Dn::parse(dn) else { return self.text("DN", dn) };
         let rdns = parsed.rdns().iter().map(|rdn| {
             let parts = rdn.parts().iter().map(|(kind, value)| {
+                // What stands there in place of a type can be a part of a value that was not escaped.
+                let is_type = TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind));
+                let kind = if is_type { Cow::from(kind) } else { self.text("type", kind).into() };
                 match EVERYWHERE.iter().any(|known| known.eq_ignore_ascii_case(value)) {
                     true => format!("{kind}={value}"),
                     false => format!("{kind}={}", self.text("name", &value.to_ascii_lowercase())),
@@ -190,7 +196,11 @@ impl StandIns {
             if names_nobody.iter().any(|known| known.eq_ignore_ascii_case(attribute)) {
                 return value.to_vec();
             }
-            self.text("value", &String::from_utf8_lossy(value)).into_bytes()
+            let text = String::from_utf8_lossy(value);
+            match ["cn", "displayName"].iter().any(|name| name.eq_ignore_ascii_case(attribute)) {
+                true => self.text("name", &text.to_ascii_lowercase()).into_bytes(),
+                false => self.text("value", &text).into_bytes(),
+            }
         };
         let mut filter = filter.clone();
         match &mut filter {
@@ -246,10 +256,11 @@ impl StandIns {
 
     /// The value gets its stand-in, the key stays: it says what the value is of.
     fn pair(&self, pair: &mut kvp::Pair) {
-        let text = match pair.value() {
-            kvp::Value::Text(text) => self.text("value", &text),
-            _ => String::new(),
+        let kvp::Value::Text(text) = pair.value() else {
+            pair.value_field.fill(0);
+            return;
         };
+        let text = self.text("value", &text);
         let bytes = utf16::encode(&text);
         let length = pair.value_field.len();
         pair.value_field.fill(0);
@@ -283,6 +294,10 @@ impl StandIns {
         if class.instance_id() == Some(instance) { instance } else { self.guid(instance) }
     }
 }
+
+/// Types in a DN that every directory has (RFC 4514 section 3, and what Active Directory adds).
+const TYPES: [&str; 12] =
+    ["CN", "OU", "DC", "O", "C", "L", "ST", "STREET", "UID", "SN", "serialNumber", "emailAddress"];
 
 /// Names in a DN that every forest has.
 const EVERYWHERE: [&str; 5] = ["Activation Objects", "Microsoft SPP", "Services", "Configuration", "Schema"];
