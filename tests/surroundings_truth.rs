@@ -499,7 +499,8 @@ mod vmbus {
             .filter(|message| message.is_object())
             .map(|message| {
                 let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
-                (text("direction"), text("sha256"))
+                let direction = if text("from") == "guest" { "guest_to_host" } else { "host_to_guest" };
+                (direction.to_owned(), text("sha256"))
             })
             .collect()
     }
