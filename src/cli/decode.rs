@@ -359,7 +359,8 @@ impl Run<'_> {
             iter::repeat_with(|| self.shown(report, name, stats.is_some())).take(self.threads).collect();
         let mut packets = Within::new(packets, self.window);
         let traced = trace_pages(&mut packets, &self.options, &mut chief, scribes, |page| out.write(page));
-        for counted in traced.scribes.into_iter().filter_map(|scribe| scribe.stats) {
+        // What is followed where packets are read, DNS and VMBus, is counted there.
+        for counted in traced.scribes.into_iter().filter_map(|scribe| scribe.stats).chain(chief.stats) {
             stats.get_or_insert_default().merge(counted);
         }
         usize::from(chief.has_failed)
