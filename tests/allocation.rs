@@ -171,16 +171,19 @@ fn connections_that_never_end_what_they_begin_are_held_within_the_bounds() {
 
 #[test]
 fn questions_of_dns_that_nobody_answers_are_held_within_the_bounds() {
-    // Each asks for a service of its own, and is long: of four labels of 60 bytes. All within a second.
+    // Each asks for a service of its own, with a long name and as much behind it as a datagram takes. All within a second.
     let mut pcap = pcap_of(101);
-    for number in 0..300_000_u32 {
+    for number in 0..70_000_u32 {
         let mut name = b"\x06_vlmcs\x04_tcp".to_vec();
         for _ in 0..3 {
             name.push(60);
             name.extend(format!("{number:060}").bytes());
         }
         name.extend([0, 0, 33, 0, 1]);
-        let dns = [&number.to_be_bytes()[2..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0], &name].concat();
+        let padding =
+            [&[0, 0, 41, 16, 0, 0, 0, 0, 0, 0x04, 0x80, 0, 12, 0x04, 0x7c][..], &[9; 0x47c]].concat();
+        let head = [&number.to_be_bytes()[2..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 1]].concat();
+        let dns = [head, name, padding].concat();
         let length = u16::try_from(28 + dns.len()).unwrap();
         let [_, a, b, c] = number.to_be_bytes();
         let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, a, b, c, 10, 255, 0, 2];
@@ -191,7 +194,7 @@ fn questions_of_dns_that_nobody_answers_are_held_within_the_bounds() {
         ip.extend(&dns);
         add(&mut pcap, 1, &ip);
     }
-    assert_bounded(&pcap, |summary| assert_eq!(summary.dns_messages, 300_000));
+    assert_bounded(&pcap, |summary| assert_eq!(summary.dns_messages, 70_000));
 }
 
 #[test]

@@ -1457,7 +1457,7 @@ mod resolver {
     }
 
     #[test]
-    fn of_several_names_the_one_of_the_service_is_told_or_else_the_last() {
+    fn of_several_names_the_last_is_told_and_of_one_answer_that_of_the_service() {
         let to =
             |id, name: &str| (query(id, name, A), response(id, 0, name, A).answer(name, A, &KMS).parse());
         let service = (
@@ -1465,8 +1465,21 @@ mod resolver {
             response(9, 0, SERVICE, SRV).answer(SERVICE, SRV, &host_of(1688)).parse(),
         );
         let resolver = noted(&[service, to(1, "kms.corp.example"), to(2, "www.example")]);
-        assert_eq!(resolver.found(client(), KMS.into(), 1688).unwrap().name, name("kms.corp.example"));
-        assert_eq!(resolver.found(client(), KMS.into(), 443).unwrap().name, name("www.example"));
+        let found = resolver.found(client(), KMS.into(), 1688).unwrap();
+        assert_eq!((found.name, found.via), (name("www.example"), None));
+        let both = response(9, 0, SERVICE, SRV)
+            .answer(SERVICE, SRV, &host_of(1688))
+            .answer(SERVICE, SRV, &srv(0, 0, 1689, "other.example"))
+            .record(3, "kms.corp.example", A, &KMS)
+            .record(3, "other.example", A, &KMS)
+            .parse();
+        let resolver = noted(&[(query(9, SERVICE, SRV), both)]);
+        for (port, host, has_service) in
+            [(1688, "kms.corp.example", true), (1689, "other.example", true), (443, "other.example", false)]
+        {
+            let found = resolver.found(client(), KMS.into(), port).unwrap();
+            assert_eq!((found.name, found.via.is_some()), (name(host), has_service));
+        }
         let many: Vec<_> = (0..20).map(|id| to(id, &format!("h{id}.example"))).collect();
         assert_eq!(noted(&many).found(client(), KMS.into(), 1).unwrap().name, name("h19.example"));
     }

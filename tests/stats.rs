@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use volact::kms::{Check, RequestBody};
 use volact::report::{Stats, StatsLayout};
-use volact::trace::{Exchange, Outcome};
+use volact::trace::{Ending, Exchange, Outcome, Record};
 
 fn exchanges() -> Vec<Exchange> {
     support::names().iter().flat_map(|name| support::decode(name).exchanges).collect()
@@ -176,4 +176,67 @@ fn statistics_can_be_handed_to_another_thread() {
     fn is_send<T: Send + Sync>() {}
     is_send::<Stats>();
     is_send::<volact::trace::Filter>();
+}
+
+/// Of the records of a recording.
+fn of_decoded(decoded: &support::Decoded) -> Stats {
+    let mut stats = Stats::default();
+    surroundings(decoded).for_each(|record| stats.count(record));
+    stats
+}
+
+fn surroundings(decoded: &support::Decoded) -> impl Iterator<Item = Record<'_>> {
+    let support::Decoded { exchanges, mak, lookups, directory, guests, .. } = decoded;
+    let asked = lookups.iter().map(Record::from).chain(directory.iter().map(Record::from));
+    let activates = exchanges.iter().map(Record::from).chain(mak.iter().map(Record::from));
+    asked.chain(activates).chain(guests.iter().map(Record::from))
+}
+
+#[test]
+fn whatever_is_spoken_is_counted_once_and_joined_as_the_whole() {
+    let names = support::surroundings().into_iter().filter(|name| name.ends_with(".pcapng"));
+    let all: Vec<support::Decoded> = names.map(|name| support::decode(&name)).collect();
+    let mut whole = Stats::default();
+    let mut joined = Stats::default();
+    for decoded in &all {
+        surroundings(decoded).for_each(|record| whole.count(record));
+    }
+    all.iter().rev().for_each(|decoded| joined.merge(of_decoded(decoded)));
+    let layout = StatsLayout { rows: None, is_wide: true };
+    assert_eq!(text(&joined, &layout), text(&whole, &layout));
+    assert_eq!(records(&joined), records(&whole));
+
+    let every = || all.iter().flat_map(surroundings);
+    let rows = records(&whole);
+    let total = &rows[0];
+    assert_eq!((&total["by"], &total["exchanges"]), (&"all".into(), &every().count().into()));
+    for (field, ending) in
+        [("answered", Ending::Answered), ("refused", Ending::Refused), ("unanswered", Ending::Unanswered)]
+    {
+        let real = every().filter(|record| record.ending() == Some(ending)).count();
+        assert_eq!(total[field], real, "{field}");
+    }
+    let sum = |by: &str| -> u64 {
+        let of = rows.iter().filter(|record| record["by"] == by);
+        of.map(|record| record["exchanges"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(sum("outcome"), every().count() as u64);
+    // What is said between a guest and its host has no addresses.
+    assert_eq!(sum("client"), every().filter(|record| record.sides().is_some()).count() as u64);
+}
+
+#[test]
+fn one_machines_story_has_a_row_for_every_host_it_asked() {
+    let output = support::decode_input("mixed/mixed.pcapng", &["--stats", "--format", "jsonl"]);
+    let rows = support::lines(&String::from_utf8(output.stdout).unwrap());
+    let total = rows.iter().find(|row| row["by"] == "all").unwrap();
+    assert_eq!(
+        (&total["exchanges"], &total["answered"], &total["refused"]),
+        (&9.into(), &8.into(), &1.into())
+    );
+    let hosts: BTreeSet<&str> =
+        rows.iter().filter(|row| row["by"] == "host").filter_map(|row| row["server"].as_str()).collect();
+    for host in ["10.77.0.39:389", "10.77.0.53:53", "10.77.0.10:1688"] {
+        assert!(hosts.contains(host), "{host}: {hosts:?}");
+    }
 }

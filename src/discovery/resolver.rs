@@ -66,7 +66,7 @@ impl<H, S> fmt::Debug for Resolver<H, S> {
     }
 }
 
-impl<H: Copy + Ord + Hash, S: Copy> Resolver<H, S> {
+impl<H: Copy + Ord + Hash, S: Copy + PartialEq> Resolver<H, S> {
     /// Addresses, and hosts of services, that are remembered over all clients.
     pub const MAX_ADDRESSES: usize = MAX_ADDRESSES.get();
 
@@ -96,25 +96,20 @@ impl<H: Copy + Ord + Hash, S: Copy> Resolver<H, S> {
         }
     }
 
-    /// How a client came to know an address that it connects to: by the last name of it that is a host of a service on
-    /// this port, or else by the last name.
+    /// How a client came to know an address that it connects to: by the last name that it was told for it. Of several names
+    /// in one answer, the one counts that is a host of a service on this port.
     #[must_use]
     pub fn found(&self, client: H, address: IpAddr, port: u16) -> Option<Found<S>> {
         let names = self.addresses.peek(&(client, address))?;
+        let last = names.first()?;
         let via = |named: &Named<S>| {
             let services = self.services.peek(&(client, named.name.clone()))?;
             services.iter().find(|via| via.port == port).cloned()
         };
-        let of = |named: &Named<S>, via| Found {
-            name: named.name.clone(),
-            stamp: named.stamp,
-            time: named.time,
-            via,
-        };
-        names
-            .iter()
-            .find_map(|named| via(named).map(|via| of(named, Some(via))))
-            .or_else(|| names.first().map(|named| of(named, None)))
+        let of_last = names.iter().take_while(|named| named.stamp == last.stamp);
+        let (Named { name, stamp, time }, via) =
+            of_last.map(|named| (named, via(named))).find(|(_, via)| via.is_some()).unwrap_or((last, None));
+        Some(Found { name: name.clone(), stamp: *stamp, time: *time, via })
     }
 
     /// True for names that a client asks for in order to activate: those of [`is_of_interest`], and the KMS hosts that

@@ -202,9 +202,11 @@ impl Questions {
         self.resolver.note(&lookup);
         let Self { searches, told, .. } = self;
         searches.take(&lookup, &mut |search| told.push(Remark::Search(Box::new(search))));
-        // An update asks for a zone, and is about the names in it.
-        let updated = lookup.queries.iter().flat_map(|queries| &queries.updates).map(|record| &record.name);
-        if lookup.name().into_iter().chain(updated).any(|name| self.is_of_interest(lookup.client, name)) {
+        // An update asks for a zone, and is about the names in it; what is announced has a name for each record.
+        let updated = lookup.queries.iter().flat_map(|queries| &queries.updates);
+        let announced = lookup.answers().iter().filter(|_| lookup.question.is_none());
+        let names = lookup.name().into_iter().chain(updated.chain(announced).map(|record| &record.name));
+        if { names }.any(|name| self.is_of_interest(lookup.client, name)) {
             self.told.push(Remark::Lookup(Box::new(lookup)));
         } else {
             self.others += 1;

@@ -2,7 +2,7 @@ use std::fmt::{self, Write as _};
 
 use crate::catalog::product;
 use crate::directory::{
-    ActivationObject, Filter, Found, License, LicenseHint, Scope, SearchExchange, SearchRequest, schema,
+    ActivationObject, Dn, Filter, Found, License, LicenseHint, Scope, SearchExchange, SearchRequest, schema,
 };
 use crate::report::names::{self, Plain};
 use crate::trace::{DirectoryExchange, DirectoryOutcome, DirectoryRecord, ObjectRecord, Record};
@@ -71,7 +71,7 @@ impl TextReport {
             write!(self.page, "{label}{bad}{}{end}", result.code)?;
             label = "          ";
             if !result.matched_dn.is_empty() {
-                write!(self.page, " {dim}there is{end} {}", Plain(&result.matched_dn))?;
+                write!(self.page, "{dim}, but there is{end} {}", Plain(&result.matched_dn))?;
             }
             if !result.diagnostic.is_empty() {
                 write!(self.page, " {dim}{:?}{end}", result.diagnostic)?;
@@ -129,8 +129,10 @@ impl TextReport {
     fn write_object_lines(&mut self, label: &str, object: &ActivationObject) -> fmt::Result {
         let Palette { odd, dim, end, .. } = self.palette;
         let more = " ".repeat(label.len());
-        let name = object.display_name.as_deref().or(object.cn.as_deref()).unwrap_or("without a name");
-        write!(self.page, "{label}{}", Plain(name))?;
+        let of_dn =
+            Dn::parse(&object.dn).ok().and_then(|dn| Some(dn.rdns().first()?.first_value().to_owned()));
+        let name = object.display_name.as_deref().or(object.cn.as_deref()).or(of_dn.as_deref());
+        write!(self.page, "{label}{}", Plain(name.unwrap_or("without a name")))?;
         if let Some(key) = &object.partial_product_key {
             write!(self.page, "{dim}, key{end} {}", Plain(key))?;
         }
