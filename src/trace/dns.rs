@@ -95,12 +95,14 @@ impl Dns {
         self.streams.handler.message((source, destination), transport, payload, cut, stamp);
     }
 
-    /// What has come up since it was last asked.
+    /// True where something has come up since it was last asked.
     #[inline]
+    pub(super) fn has_told(&self) -> bool {
+        !self.streams.handler.told.is_empty()
+    }
+
+    /// What has come up since it was last asked.
     pub(super) fn take(&mut self) -> Vec<Remark> {
-        if self.streams.handler.told.is_empty() {
-            return Vec::new();
-        }
         std::mem::take(&mut self.streams.handler.told)
     }
 

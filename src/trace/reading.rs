@@ -133,15 +133,18 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
             tell(buses.take(), &mut numbers, taker);
             continue;
         }
-        match layers.transport(&packet) {
+        // A segment is large: it is looked at where it is.
+        match &layers.transport(&packet) {
             Ok(Transport::Tcp(segment)) => {
                 numbers.segments += 1;
-                table.push(&segment, stamp, &mut Split { taker, dns: &mut dns });
-                tell(dns.take(), &mut numbers, taker);
+                table.push(segment, stamp, &mut Split { taker, dns: &mut dns });
+                if dns.has_told() {
+                    tell(dns.take(), &mut numbers, taker);
+                }
             }
             Ok(Transport::Udp(datagram)) => {
                 if Dns::is_between(datagram.source.port, datagram.destination.port) {
-                    dns.datagram(&datagram, stamp);
+                    dns.datagram(datagram, stamp);
                     tell(dns.take(), &mut numbers, taker);
                 } else {
                     numbers.other_protocols += 1;
@@ -156,14 +159,14 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
             Err(NotTcp::BadChecksum(bad)) => {
                 numbers.bad_checksums += 1;
                 if numbers.bad_checksums == 1 {
-                    taker.remark(Remark::Notice(bad_checksum(&bad, packet.frame)));
+                    taker.remark(Remark::Notice(bad_checksum(bad, packet.frame)));
                 }
             }
             Err(NotTcp::UnknownLink(link)) => {
                 let count = numbers.unknown_links.entry(link.0).or_default();
                 *count += 1;
                 if *count == 1 {
-                    taker.remark(Remark::Notice(unknown_link(link, packet.frame)));
+                    taker.remark(Remark::Notice(unknown_link(*link, packet.frame)));
                 }
             }
         }
@@ -207,7 +210,6 @@ pub(super) fn read_packets(packets: &mut impl Packets, options: &Options, taker:
 }
 
 /// Hands on what was said of a packet.
-#[inline]
 fn tell(remarks: Vec<Remark>, numbers: &mut Summary, taker: &mut impl Taker) {
     for remark in remarks {
         numbers.count_remark(&remark);

@@ -277,6 +277,11 @@ impl<O: Observer> Tracer<O> {
         }
     }
 
+    fn take_found(&mut self, stream: u64) -> Option<Arc<Found>> {
+        let known = &mut self.found[shard_of(stream)];
+        if known.is_empty() { None } else { known.remove(&stream) }
+    }
+
     fn found_of(&self, stream: u64) -> Option<Arc<Found>> {
         self.found[shard_of(stream)].get(&stream).cloned()
     }
@@ -357,7 +362,7 @@ impl<O: Observer> Handler for Tracer<O> {
             *state = State::Ignored;
         }
         if matches!(state, State::Ignored) {
-            self.found[shard].remove(&flow.stream);
+            self.take_found(flow.stream);
         }
     }
 
@@ -433,7 +438,7 @@ impl<O: Observer> Handler for Tracer<O> {
             State::Fresh if self.is_kms_port(flow) => Some(ConnectionRecord::silent(flow, end)),
             State::Fresh | State::Ignored => None,
         };
-        let found = self.found[shard_of(flow.stream)].remove(&flow.stream);
+        let found = self.take_found(flow.stream);
         match record {
             Some(record) => {
                 let record = ConnectionRecord { found, ..record };

@@ -127,9 +127,9 @@ impl Buses {
         true
     }
 
-    #[inline]
+    /// What has come up since it was last asked.
     pub(super) fn take(&mut self) -> Vec<Remark> {
-        if self.told.is_empty() { Vec::new() } else { std::mem::take(&mut self.told) }
+        std::mem::take(&mut self.told)
     }
 
     /// Ends everything that is open, and tells what went over the bounds.
