@@ -35,6 +35,17 @@ fn blob(version: u8) -> Vec<u8> {
     head.into_iter().chain(1..=250).chain((1..=250).cycle()).take(len).collect()
 }
 
+/// A backslash in front of a key can be that of a path, though the letter behind it would make an escape sequence of it.
+#[test]
+fn a_backslash_of_a_path_hides_no_key_that_is_escaped_otherwise() {
+    for first in ["b", "f", "r", "t", "x4"] {
+        let group = format!("{first:b<5}");
+        let text = format!("nc\\{group}-%42%62bbb-%42bbbb-bbbb%62-%42%42%42%42%42");
+        let masked = volact::redact::text(&text).to_lowercase();
+        assert!(!masked.contains("42%62") && masked.contains("xxx-%58"), "{masked}");
+    }
+}
+
 #[test]
 fn a_key_is_masked_but_for_its_last_five_symbols() {
     let undashed = "B".repeat(25);

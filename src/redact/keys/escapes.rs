@@ -21,7 +21,9 @@ pub(super) fn mask(bytes: &mut [u8], kind: Kind, nested: u8) -> bool {
     let mut at = 0;
     while let Some(region) = next_region(bytes, at) {
         at = region.end;
-        found |= decoded(bytes, region).mask(bytes, kind, nested);
+        for mut view in views(bytes, region) {
+            found |= view.mask(bytes, kind, nested);
+        }
     }
     found
 }
@@ -31,7 +33,7 @@ pub(super) fn any_decoded(bytes: &[u8], mut is: impl FnMut(&[u8]) -> bool) -> bo
     let mut at = 0;
     while let Some(region) = next_region(bytes, at) {
         at = region.end;
-        if is(decoded(bytes, region).bytes()) {
+        if views(bytes, region).any(|view| is(view.bytes())) {
             return true;
         }
     }
@@ -180,14 +182,23 @@ fn matters(introducer: u8, escape: &Escape, behind: &[u8]) -> bool {
     }
 }
 
-/// These escape sequences and what stands around them, decoded.
-fn decoded(bytes: &[u8], region: Range<usize>) -> View {
-    let mut at = region.start.saturating_sub(REACH);
-    at -= backslashes_before(bytes, at);
-    let end = (region.end + REACH).min(bytes.len());
+/// These escape sequences and what stands around them, decoded; and where a backslash may stand for itself in front of a
+/// key's symbol, as in a path, decoded but for the backslashes.
+fn views(bytes: &[u8], region: Range<usize>) -> impl Iterator<Item = View> + use<> {
+    let mut from = region.start.saturating_sub(REACH);
+    from -= backslashes_before(bytes, from);
+    let range = from..(region.end + REACH).min(bytes.len());
+    let is_ambiguous =
+        bytes[range.clone()].windows(2).any(|pair| matches!(pair, [b'\\', b'b' | b'f' | b'r' | b't' | b'x']));
+    let plain = is_ambiguous.then(|| decoded(bytes, range.clone(), |introducer| introducer != b'\\'));
+    [Some(decoded(bytes, range, |_| true)), plain].into_iter().flatten()
+}
+
+/// The bytes of this range, with the escape sequences decoded that begin as is wanted.
+fn decoded(bytes: &[u8], Range { start: mut at, end }: Range<usize>, is_wanted: impl Fn(u8) -> bool) -> View {
     let mut view = View::default();
     while at < end {
-        match read(bytes, at) {
+        match read(bytes, at).filter(|_| is_wanted(bytes[at])) {
             Some(escape) => {
                 if let Some(byte) = escape.byte {
                     view.push(byte, escape.origin);
