@@ -4,6 +4,7 @@
 //! panic" is the least of them: what was read is written back byte for byte, how bytes arrive in pieces does not
 //! matter, and no changed byte of an authenticated message goes unnoticed.
 
+mod conformance;
 mod directory;
 mod discovery;
 mod http;
@@ -37,6 +38,7 @@ use crate::trace::{
 };
 use crate::wire::{Endianness, Epid, FileTime, Hex, utf16};
 
+pub use conformance::rules;
 pub use directory::{ldap, ldif};
 pub use discovery::dns;
 pub use http::{har, http};
@@ -69,6 +71,7 @@ pub const TARGETS: &[Target] = &[
     ("respond", respond),
     ("response_message", response_message),
     ("response_stub", response_stub),
+    ("rules", rules),
     ("soap", soap),
     ("streams", streams),
     ("tls", tls),

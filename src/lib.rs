@@ -31,6 +31,8 @@
 //! | 1 | [`catalog`] | names for numbers |
 //! | 2 | [`capture`] | files to packets to streams |
 //! | 3 | [`trace`] | streams, datagrams and records to exchanges, in one order |
+//! | 4 | [`conformance`] | the rules, and what judges by them |
+//! | 5 | [`peer`] | live sides: what drives a host, what plays one for a client, a process behind a shim |
 //! | 5 | [`redact`] | what must not leave a machine |
 //! | 6 | `report` | what was found, rendered (feature `cli`) |
 //! | 7 | `cli` | arguments to calls (feature `cli`) |
@@ -43,6 +45,8 @@ pub mod catalog;
 #[forbid(unsafe_code)]
 pub mod cli;
 #[forbid(unsafe_code)]
+pub mod conformance;
+#[forbid(unsafe_code)]
 pub mod directory;
 #[forbid(unsafe_code)]
 pub mod discovery;
@@ -54,6 +58,8 @@ pub mod http;
 pub mod kms;
 #[forbid(unsafe_code)]
 pub mod mak;
+#[forbid(unsafe_code)]
+pub mod peer;
 #[forbid(unsafe_code)]
 pub mod redact;
 #[cfg(feature = "cli")]

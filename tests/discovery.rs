@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;
 use volact::discovery::{
-    Class, Edns, EdnsOption, Flags, HEADER_LEN, Lookup, Lookups, MAX_MESSAGE, MAX_SERVERS, MAX_UPDATES,
-    Message, Name, Opcode, Origin, Outcome, Question, Rcode, Record, RecordData, RecordType, Resolver,
-    Search, Searches, Section, Transport,
+    Arrival, Class, Edns, EdnsOption, Flags, HEADER_LEN, Lookup, Lookups, MAX_MESSAGE, MAX_SERVERS,
+    MAX_UPDATES, Message, Name, Opcode, Origin, Outcome, Question, Rcode, Record, RecordData, RecordType,
+    Resolver, Search, Searches, Section, Transport,
 };
 use volact::wire::{Error, ErrorKind, Hex, parse_hex};
 
@@ -707,8 +707,8 @@ impl Network {
         let (source, destination) = (source.parse().unwrap(), destination.parse().unwrap());
         let told = &mut self.told;
         let time = Some(time * SECOND);
-        self.lookups
-            .message(source, destination, transport, message, self.stamp, time, &mut |it| told.push(it));
+        let arrival = Arrival { source, destination, transport, stamp: self.stamp, time };
+        self.lookups.message(arrival, message.clone(), &mut |it| told.push(it));
         self.stamp += 1;
         self
     }
@@ -961,17 +961,12 @@ mod lookups {
         let (client, server) = (IpAddr::from([192, 0, 2, 50]), IpAddr::from([192, 0, 2, 53]));
         let mut told = Vec::new();
         let mut emit = |lookup: Lookup<_, _>| told.push(lookup.outcome);
-        lookups.query(client, server, Transport::Udp, &query(7, SERVICE, SRV), (), None, &mut emit);
+        let transport = Transport::Udp;
+        let asks = Arrival { source: client, destination: server, transport, stamp: (), time: None };
+        lookups.message(asks, query(7, SERVICE, SRV), &mut emit);
         lookups.expire(i64::MAX, &mut emit);
-        lookups.response(
-            client,
-            server,
-            Transport::Udp,
-            &response(7, 3, SERVICE, SRV).parse(),
-            (),
-            None,
-            &mut emit,
-        );
+        let answers = Arrival { source: server, destination: client, ..asks };
+        lookups.message(answers, response(7, 3, SERVICE, SRV).parse(), &mut emit);
         assert_eq!(told, [Outcome::NameError]);
     }
 

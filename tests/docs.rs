@@ -30,6 +30,7 @@ fn documents() -> Vec<PathBuf> {
 fn volact(arguments: &[&str]) -> String {
     let output =
         Command::new(env!("CARGO_BIN_EXE_volact")).current_dir(root()).args(arguments).output().unwrap();
+    assert_ne!(output.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -85,6 +86,18 @@ fn every_console_block_shows_what_the_program_prints() {
         }
     }
     assert!(blocks >= 4, "{blocks} blocks");
+}
+
+/// With VOLACT_WRITE_DOCS=1 in the environment, writes it anew instead of comparing it.
+#[test]
+fn the_ledger_is_what_the_program_prints() {
+    let path = root().join("docs/rules.md");
+    let real = volact(&["rules", "--format", "markdown"]);
+    if std::env::var_os("VOLACT_WRITE_DOCS").is_some() {
+        fs::write(&path, real).unwrap();
+    } else {
+        assert!(fs::read_to_string(&path).unwrap() == real, "docs/rules.md is not the ledger: write it anew");
+    }
 }
 
 /// Holds the table between two marks of a document against the real one, with VOLACT_WRITE_DOCS=1 writes it anew.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use volact::capture::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Handler, Stamp};
 use volact::directory::{Dn, Entry, ldif};
-use volact::discovery::{self, Lookups, Message, Opcode, Searches, Transport};
+use volact::discovery::{self, Arrival, Lookups, Message, Opcode, Searches, Transport};
 use volact::wire::{Guid, Hex};
 
 fn truth(folder: &str, name: &str) -> Value {
@@ -60,7 +60,8 @@ fn the_suffixes_that_were_tried_are_found_in_their_order() {
     let mut found = |search: discovery::Search<_, _>| attempts.extend(search.attempts);
     each_message("dns_suffixes", |source, destination, stamp, message| {
         let take = &mut |lookup: discovery::Lookup<_, _>| searches.take(&lookup, &mut found);
-        lookups.message(source, destination, Transport::Udp, &message, stamp, stamp.time, take);
+        let arrival = Arrival { source, destination, transport: Transport::Udp, stamp, time: stamp.time };
+        lookups.message(arrival, message, take);
     });
     lookups.finish(&mut |lookup| searches.take(&lookup, &mut found));
     searches.finish(&mut found);

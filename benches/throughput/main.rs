@@ -78,12 +78,13 @@ fn high_water_mark(status: &Path) -> Option<u64> {
 const VOLACT: &str = env!("CARGO_BIN_EXE_volact");
 
 /// The runs that are measured beside each other: what it is, the traffic, the program's arguments.
-const RUNS: [(&str, Kind, &[&str]); 6] = [
+const RUNS: [(&str, Kind, &[&str]); 7] = [
     ("KMS, `-q`", Kind::Kms, &["decode", "-q", "--threads", "1"]),
     ("KMS, `-q`, two threads", Kind::Kms, &["decode", "-q", "--threads", "2"]),
     ("KMS, JSON Lines", Kind::Kms, &["decode", "--format", "jsonl", "--threads", "1"]),
     ("KMS, text", Kind::Kms, &["decode", "--threads", "1"]),
     ("KMS, `--stats`", Kind::Kms, &["decode", "--stats", "--threads", "1"]),
+    ("KMS, `check`", Kind::Kms, &["check", "--threads", "1"]),
     ("other, `-q`", Kind::Other, &["decode", "-q", "--threads", "1"]),
 ];
 

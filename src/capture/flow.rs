@@ -1,6 +1,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::wire::Side;
+
 /// One side of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Endpoint {
@@ -51,6 +53,26 @@ impl Direction {
         match self {
             Self::ToServer => Self::ToClient,
             Self::ToClient => Self::ToServer,
+        }
+    }
+}
+
+impl From<Direction> for Side {
+    /// Who sends in this direction.
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::ToServer => Self::Client,
+            Direction::ToClient => Self::Server,
+        }
+    }
+}
+
+impl From<Side> for Direction {
+    /// The direction in which this side sends.
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Client => Self::ToServer,
+            Side::Server => Self::ToClient,
         }
     }
 }

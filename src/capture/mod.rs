@@ -4,12 +4,13 @@
 //! - [`CaptureReader`]: a pcap or pcapng file as [`Packet`]s; [`Merged`]: several, in order of time; [`Within`]: those of
 //!   a time
 //! - [`Layers`]: a packet's link, tunnel and IP headers taken off, fragments put together
-//! - [`PcapngWriter`]: packets to a pcapng file
+//! - [`PcapngWriter`]: packets to a pcapng file; [`Dialogue`]: a connection that was made, as its packets
 //! - [`Streams`]: TCP segments put in order, each direction's bytes handed to a [`Handler`] with explicit gaps
 //!
 //! Everything is bounded by constants that stand beside what they bound; what goes over a bound is counted.
 
 mod compression;
+mod dialogue;
 mod error;
 mod file;
 mod flow;
@@ -28,6 +29,7 @@ mod time_window;
 mod window;
 mod writer;
 
+pub use dialogue::Dialogue;
 pub use error::{CaptureError, Fault};
 pub use file::{CaptureFormat, CaptureReader};
 pub use flow::{Chunk, Conflict, Direction, End, Endpoint, FlowInfo, Gap, Stamp};

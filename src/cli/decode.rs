@@ -1,31 +1,22 @@
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::iter;
-use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::thread;
 
 use clap::{Args, ColorChoice, ValueEnum};
 
-use crate::capture::{
-    self, CaptureReader, Comment, LinkType, Merged, Packets, Progress, TimeBound, TimeWindow, Within,
-};
+use crate::capture::{Comment, Packets, Progress, TimeWindow, Within};
 use crate::mak::vamt::Computer;
 use crate::redact::{self, StandIns};
 use crate::report::{JsonReport, Stats, StatsLayout, TextReport};
-use crate::tls::KeyLog;
 use crate::trace::{
-    ChannelRecord, ConnectionRecord, ControlRecord, DirectoryExchange, Exchange, FileFormat, FileRecord,
-    Filter, GuestExchange, InputKind, Lookup, MakExchange, Notice, NoticeKind, ObjectRecord, Observer,
-    Options, PduRecord, Record, RingOptions, Scribe, Search, Summary, look_at, trace_body, trace_har,
-    trace_ldif, trace_pages, trace_ring, trace_vamt,
+    ChannelRecord, ConnectionRecord, ControlRecord, DirectoryExchange, Exchange, FileRecord, Filter,
+    GuestExchange, InputKind, Lookup, MakExchange, Notice, ObjectRecord, Observer, Options, PduRecord,
+    Record, RingOptions, Scribe, Search, Summary, trace_document, trace_pages,
 };
-use crate::vmbus::{ChannelClass, PipeMode};
-use crate::wire::Guid;
 
+use super::input::{Input, MERGED, Reading};
 use super::progress::Bar;
-use super::{FAILED, FINE, USAGE, complain, redaction};
+use super::{FAILED, FINE, USAGE, complain, is_coloured, redaction};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -36,44 +27,12 @@ pub(super) struct Arguments {
     /// How to show what is found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Follow this TCP port as well as 1688, also where a connection's beginning was not captured
-    #[arg(long = "port", value_name = "PORT")]
-    ports: Vec<u16>,
-    /// Read all files as one capture, in the order of their packets' times, as rotated captures need it
-    #[arg(long)]
-    merge: bool,
-    /// Leave out packets before this time: a date, RFC 3339, seconds since 1970, or from the first packet on (+90, +2m)
-    #[arg(long, value_name = "TIME")]
-    from: Option<TimeBound>,
-    /// Leave out packets from this time on
-    #[arg(long, value_name = "TIME")]
-    to: Option<TimeBound>,
-    /// Leave out packets whose IPv4 or TCP checksum is wrong, as their receiver does
-    #[arg(long)]
-    checksums: bool,
+    #[command(flatten)]
+    input: Input,
     /// Show the exchanges that this is true of, as in 'outcome == refused and client == 10.0.0.0/8'; `help` lists the
     /// fields
     #[arg(long, value_name = "EXPRESSION")]
     filter: Option<String>,
-    /// Open TLS with this key log (NSS format, as SSLKEYLOGFILE writes it); secrets in a pcapng are used anyway
-    #[arg(long, value_name = "FILE")]
-    keylog: Option<PathBuf>,
-    /// Read packets of this link type, of those that are up to their user, as records of VMBus; without it, packets of all
-    /// these that begin as such records do
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(147..=162))]
-    vmbus_link: Option<u16>,
-    /// Read this file as a dump of a channel's two rings, the one from guest to host first
-    #[arg(long, value_name = "FILE", conflicts_with = "merge")]
-    ring: Vec<PathBuf>,
-    /// The class of the channel whose rings were dumped: avma, kvp, synthrdp, or a GUID
-    #[arg(long, value_name = "CLASS", default_value = "avma", value_parser = ring_class)]
-    ring_class: Guid,
-    /// How the channel's pipe is read: message, byte, or none where it is none
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = RingPipe::Message)]
-    ring_pipe: RingPipe,
-    /// The page of the dump at which the ring from host to guest begins [default: the middle]
-    #[arg(long, value_name = "PAGE")]
-    ring_split: Option<u32>,
     /// Put stand-ins in place of machine names, addresses, CMIDs, product ids, installation and confirmation IDs: the same
     /// for the same value within a run, or in all runs with this SECRET
     #[arg(long, value_name = "SECRET", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -85,9 +44,6 @@ pub(super) struct Arguments {
     /// Show complaints and totals only
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// Share the connections out to this many threads, 8 at most; the output is the same [default: one a core]
-    #[arg(long, value_name = "COUNT")]
-    threads: Option<NonZero<usize>>,
     /// Show every field, every PDU, and the raw bytes
     #[arg(short, long)]
     verbose: bool,
@@ -104,31 +60,6 @@ enum Format {
     Jsonl,
 }
 
-/// How the packets of a dumped ring are read.
-#[derive(Clone, Copy, ValueEnum)]
-enum RingPipe {
-    /// A packet is a message
-    Message,
-    /// Packets are a stream
-    Byte,
-    /// Their payloads are left as they are
-    None,
-}
-
-fn ring_class(text: &str) -> Result<Guid, String> {
-    let known = match text.to_ascii_lowercase().as_str() {
-        "avma" => Some(ChannelClass::Avma),
-        "kvp" => Some(ChannelClass::Kvp),
-        "synthrdp" => Some(ChannelClass::SynthRdpControl),
-        _ => None,
-    };
-    let class = known.and_then(ChannelClass::class_id).or_else(|| Guid::parse(text));
-    class.ok_or_else(|| "neither avma, kvp, synthrdp nor a GUID".to_owned())
-}
-
-/// Threads that are of use.
-const MAX_THREADS: usize = 8;
-
 pub(super) fn run(arguments: &Arguments) -> u8 {
     match arguments.format {
         Format::Text => {
@@ -140,14 +71,6 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             report.begin(name);
             report
         }),
-    }
-}
-
-fn is_coloured(choice: ColorChoice) -> bool {
-    match choice {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
     }
 }
 
@@ -169,133 +92,32 @@ fn filter(arguments: &Arguments) -> Result<Option<Filter>, u8> {
     }
 }
 
-/// The key log that was given, or the code with which the program ends.
-fn key_log(arguments: &Arguments) -> Result<KeyLog, u8> {
-    let Some(path) = &arguments.keylog else { return Ok(KeyLog::default()) };
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_KEY_LOG).read_to_end(&mut text));
-    if let Err(error) = read {
-        complain(format_args!("--keylog {}: {error}", path.display()));
-        return Err(FAILED);
-    }
-    let (key_log, errors) = KeyLog::parse(&text);
-    for error in errors.iter().take(MOST_COMPLAINTS) {
-        complain(format_args!("--keylog {}: {error}", path.display()));
-    }
-    if let Some(more) = errors.len().checked_sub(MOST_COMPLAINTS).filter(|&more| more > 0) {
-        complain(format_args!("--keylog {}: {more} more lines are none of a key log", path.display()));
-    }
-    Ok(key_log)
-}
-
-/// Bytes of a key log that are read.
-const MAX_KEY_LOG: u64 = 64 << 20;
-/// Lines of a key log that are complained about one by one.
-const MOST_COMPLAINTS: usize = 10;
-
 fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
     let filter = match filter(arguments) {
         Ok(filter) => filter,
         Err(code) => return code,
     };
-    let mut stats = arguments.stats.then(Stats::default);
-    let key_log = match key_log(arguments) {
-        Ok(key_log) => Arc::new(key_log),
+    let (options, files) = match arguments.input.options().and_then(|options| {
+        let files = arguments.input.files(&arguments.files)?;
+        Ok((options, files))
+    }) {
+        Ok(read) => read,
         Err(code) => return code,
     };
-    let vmbus_link = arguments.vmbus_link.map(LinkType);
-    let mut options = Options { checksums: arguments.checksums, key_log, vmbus_link, ..Options::default() };
-    options.ports.extend(&arguments.ports);
-    let files = match capture::expand(&arguments.files) {
-        Ok(files) => files,
-        Err(error) => {
-            complain(error);
-            return FAILED;
-        }
-    };
-    if arguments.files.is_empty() && arguments.ring.is_empty() {
-        complain("no FILE is named");
-        return USAGE;
-    }
-    if files.is_empty() && arguments.ring.is_empty() {
-        complain(
-            "no captures there (a directory stands for the *.pcap, *.pcapng, *.cap, *.ntar, *.har, *.cil, *.cilx and *.ldif below it)",
-        );
-        return FAILED;
-    }
-    let threads = arguments.threads.or_else(|| thread::available_parallelism().ok());
     let run = Run {
         options,
-        window: TimeWindow { from: arguments.from, to: arguments.to },
-        threads: threads.map_or(1, NonZero::get).min(MAX_THREADS),
+        window: arguments.input.window(),
+        threads: arguments.input.threads(),
         filter: filter.as_ref(),
         stand_ins: arguments.redact.as_deref().map(redaction::stand_ins),
         quiet: arguments.quiet,
     };
     let progress = Progress::default();
-    let mut out = Out { out: io::stdout().lock(), failure: None, bar: Bar::start(&progress) };
-    let mut failed = 0;
-    let rings_are = RingOptions {
-        class_id: arguments.ring_class,
-        pipe: match arguments.ring_pipe {
-            RingPipe::Message => Some(PipeMode::Message),
-            RingPipe::Byte => Some(PipeMode::Byte),
-            RingPipe::None => None,
-        },
-        downstream_page: arguments.ring_split,
-    };
-    let rings = arguments.ring.iter().map(|file| (file, true));
-    let inputs: Vec<(&PathBuf, bool)> = files.iter().map(|file| (file, false)).chain(rings).collect();
-    if arguments.merge {
-        let mut packets = Merged::open(&files, &progress);
-        let name = MERGED;
-        let mut chief = run.shown(&report, name, stats.is_some());
-        let names: Vec<&str> = packets.files().map(|(name, _)| name).collect();
-        chief.file(&FileRecord { name, format: None, files: &names });
-        failed += run.trace(&mut packets, chief, &report, &mut stats, &mut out);
-    } else {
-        inputs.iter().for_each(|(file, _)| progress.expect(file));
-        for &(file, is_ring) in &inputs {
-            if out.failure.is_some() {
-                break;
-            }
-            let name = file.display().to_string();
-            let mut chief = run.shown(&report, &name, stats.is_some());
-            let opened = capture::open_counted(file, &progress).and_then(look_at);
-            let opened = opened.map(|(kind, reader)| (if is_ring { InputKind::Ring } else { kind }, reader));
-            let wrong = match opened {
-                Ok((InputKind::Capture, reader)) => match CaptureReader::new(reader) {
-                    Ok(mut packets) => {
-                        let format = Some(FileFormat::Capture(packets.format()));
-                        chief.file(&FileRecord { name: &name, format, files: &[] });
-                        failed += run.trace(&mut packets, chief, &report, &mut stats, &mut out);
-                        continue;
-                    }
-                    Err(error) => Notice::of(&error),
-                },
-                Ok((kind, reader)) => {
-                    if run.window != TimeWindow::default() {
-                        complain(format_args!("{name}: --from and --to are for captures: it is read whole"));
-                    }
-                    let format = Some(FileFormat::Other(kind));
-                    chief.file(&FileRecord { name: &name, format, files: &[] });
-                    failed += read_document(kind, reader, &rings_are, chief, &mut stats, &mut out);
-                    continue;
-                }
-                Err(error) => {
-                    let message = format!("cannot be opened: {error}");
-                    chief.notice(&Notice::new(NoticeKind::Unreadable, message));
-                    out.write(&chief.turn(Vec::new()));
-                    failed += 1;
-                    continue;
-                }
-            };
-            chief.notice(&wrong);
-            chief.summary(&Summary { notices: 1, ..Summary::default() });
-            out.write(&chief.turn(Vec::new()));
-            failed += 1;
-        }
-    }
+    let out = Out { out: io::stdout().lock(), failure: None, bar: Bar::start(&progress) };
+    let stats = arguments.stats.then(Stats::default);
+    let mut decoding = Decoding { run: &run, report, stats, out, failed: 0 };
+    let inputs = arguments.input.read(&files, &progress, &mut decoding);
+    let Decoding { stats, mut out, failed, .. } = decoding;
     out.bar = None;
     if let Some(stats) = stats {
         let mut page = Vec::new();
@@ -311,10 +133,48 @@ fn decode<S: Scribe>(arguments: &Arguments, report: impl Fn(&str) -> S) -> u8 {
         out.write(&page);
     }
     let code = if failed > 0 { FAILED } else { FINE };
-    if failed > 0 && inputs.len() > 1 && !arguments.merge {
-        complain(format_args!("{failed} of {} inputs could not be read to their end", inputs.len()));
+    if failed > 0 && inputs > 1 {
+        complain(format_args!("{failed} of {inputs} inputs could not be read to their end"));
     }
     out.finish(code)
+}
+
+/// Writes what is in each input.
+struct Decoding<'a, R, W> {
+    run: &'a Run<'a>,
+    report: R,
+    stats: Option<Stats>,
+    out: Out<W>,
+    /// Inputs that could not be read to their end.
+    failed: usize,
+}
+
+impl<S: Scribe, R: Fn(&str) -> S, W: Write> Reading for Decoding<'_, R, W> {
+    fn capture(&mut self, file: &FileRecord<'_>, packets: &mut (impl Packets + Send)) {
+        let mut chief = self.run.shown(&self.report, file.name, self.stats.is_some());
+        chief.file(file);
+        self.failed += self.run.trace(packets, chief, &self.report, &mut self.stats, &mut self.out);
+    }
+
+    fn document(&mut self, file: &FileRecord<'_>, kind: InputKind, reader: impl Read, rings: &RingOptions) {
+        let mut chief = self.run.shown(&self.report, file.name, self.stats.is_some());
+        chief.file(file);
+        self.failed += read_document(kind, reader, rings, chief, &mut self.stats, &mut self.out);
+    }
+
+    fn unreadable(&mut self, name: &str, is_open: bool, notice: &Notice) {
+        let mut chief = self.run.shown(&self.report, name, self.stats.is_some());
+        chief.notice(notice);
+        if is_open {
+            chief.summary(&Summary { notices: 1, ..Summary::default() });
+        }
+        self.out.write(&chief.turn(Vec::new()));
+        self.failed += 1;
+    }
+
+    fn goes_on(&self) -> bool {
+        self.out.failure.is_none()
+    }
 }
 
 /// What is done with every input alike.
@@ -379,13 +239,7 @@ fn read_document<S: Scribe, W: Write>(
 ) -> usize {
     out.write(&chief.turn(Vec::new()));
     let mut observer = Paged { shown: chief, out };
-    match kind {
-        InputKind::Har => trace_har(reader, &mut observer),
-        InputKind::Vamt => trace_vamt(reader, &mut observer),
-        InputKind::Ldif => trace_ldif(reader, &mut observer),
-        InputKind::Ring => trace_ring(reader, rings, &mut observer),
-        InputKind::Document | InputKind::Capture => trace_body(reader, &mut observer),
-    };
+    trace_document(kind, reader, rings, &mut observer);
     let Paged { shown, .. } = observer;
     if let Some(counted) = shown.stats {
         stats.get_or_insert_default().merge(counted);
@@ -442,9 +296,6 @@ impl<S: Scribe, W: Write> Observer for Paged<'_, '_, S, W> {
         self.hand_out();
     }
 }
-
-/// The name of several files that are read as one.
-const MERGED: &str = "merged";
 
 /// Standard output, and what went wrong with it.
 struct Out<W> {

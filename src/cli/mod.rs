@@ -1,16 +1,24 @@
 //! The program: arguments to calls, and nothing else.
 
+mod check;
 mod decode;
+mod excerpt;
 mod explain;
+mod input;
+mod output;
 mod progress;
 mod redaction;
+mod report;
+mod rules;
+mod selection;
+mod test;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand};
 
 use crate::redact;
 
@@ -38,9 +46,17 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 judged and found wanting, 2 usag
 enum Command {
     /// Show the activation exchanges in captures, HAR files and bodies: every field named, decrypted and verified
     Decode(decode::Arguments),
+    /// Judge captures by the rules of conformance
+    Check(check::Arguments),
+    /// List the rules of conformance, or explain one
+    Rules(rules::Arguments),
+    /// Show stored results again, in another format, or several runs side by side
+    Report(report::Arguments),
     /// Say what a value is: an HRESULT, a GUID, an extended product id, an installation ID, a confirmation ID, or the hex
     /// of a PDU or a message
     Explain(explain::Arguments),
+    /// Put a live implementation to the test
+    Test(test::Arguments),
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -48,7 +64,11 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Decode(arguments) }) => decode::run(&arguments),
+        Ok(Arguments { command: Command::Check(arguments) }) => check::run(&arguments),
+        Ok(Arguments { command: Command::Rules(arguments) }) => rules::run(&arguments),
+        Ok(Arguments { command: Command::Report(arguments) }) => report::run(&arguments),
         Ok(Arguments { command: Command::Explain(arguments) }) => explain::run(&arguments),
+        Ok(Arguments { command: Command::Test(arguments) }) => test::run(&arguments),
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
             // Usage is told as clap would, but for what it quotes of the arguments.
@@ -75,4 +95,23 @@ fn complain(message: impl std::fmt::Display) {
     let clear = if io::stderr().is_terminal() { progress::CLEAR } else { "" };
     let message = message.to_string();
     anstream::eprintln!("{clear}volact: {}", redact::text(&message));
+}
+
+/// True where standard output is to be coloured.
+fn is_coloured(choice: ColorChoice) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+    }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

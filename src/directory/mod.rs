@@ -37,5 +37,7 @@ pub use message::{
 pub use result_code::ResultCode;
 pub use session::{
     BindExchange, Counts, Ending, Event, Found, MAX_ENTRIES, MAX_HELD, MAX_OUTSTANDING, OtherExchange,
-    SearchExchange, Session, Side,
+    SearchExchange, Session,
 };
+
+pub use crate::wire::Side;

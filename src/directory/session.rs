@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::wire::Error;
+use crate::wire::{Error, Side};
 
 use super::oid;
 use super::{
@@ -38,15 +38,6 @@ pub struct Session<S> {
     /// Bytes of memory that these take, about.
     weight: usize,
     counts: Counts,
-}
-
-/// Who sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// The one who asks.
-    Client,
-    /// The directory.
-    Server,
 }
 
 /// What a [`Session`] hands out.

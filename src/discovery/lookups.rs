@@ -111,14 +111,19 @@ struct Open<E, S> {
     after_truncation: bool,
 }
 
-/// What came: who sent it to whom, and when.
-#[derive(Clone, Copy)]
-struct Arrival<E, S> {
-    client: E,
-    server: E,
-    transport: Transport,
-    stamp: S,
-    time: Option<i64>,
+/// How a message came: from whom to whom, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<E, S> {
+    /// Who sent it.
+    pub source: E,
+    /// Whom it was sent to.
+    pub destination: E,
+    /// What it came in.
+    pub transport: Transport,
+    /// The caller's stamp.
+    pub stamp: S,
+    /// When, in nanoseconds of any clock that does not go back by much.
+    pub time: Option<i64>,
 }
 
 impl<E: Peer, S: Copy> Default for Lookups<E, S> {
@@ -155,52 +160,29 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
         self.open.len()
     }
 
-    /// Takes a message, by its QR flag as [`Self::query`] or [`Self::response`].
-    #[expect(clippy::too_many_arguments, reason = "each is one fact about the message")]
-    pub fn message(
-        &mut self,
-        source: E,
-        destination: E,
-        transport: Transport,
-        message: &Message,
-        stamp: S,
-        time: Option<i64>,
-        emit: &mut impl FnMut(Lookup<E, S>),
-    ) {
-        if message.is_response() {
-            self.response(destination, source, transport, message, stamp, time, emit);
+    /// Takes the next message, a query or a response by its QR flag.
+    pub fn message(&mut self, arrival: Arrival<E, S>, message: Message, emit: &mut impl FnMut(Lookup<E, S>)) {
+        let is_response = message.is_response();
+        *if is_response { &mut self.counts.responses } else { &mut self.counts.queries } += 1;
+        if let Some(now) = arrival.time {
+            self.expire(now, emit);
+        }
+        if !is_followed(&message) {
+            self.counts.other_opcodes += 1;
+        } else if is_response {
+            self.response(arrival, message, emit);
         } else {
-            self.query(source, destination, transport, message, stamp, time, emit);
+            self.query(arrival, &message, emit);
         }
     }
 
-    /// Takes a query that a client sent to a server or a group.
-    #[expect(clippy::too_many_arguments, reason = "each is one fact about the message")]
-    pub fn query(
-        &mut self,
-        client: E,
-        server: E,
-        transport: Transport,
-        message: &Message,
-        stamp: S,
-        time: Option<i64>,
-        emit: &mut impl FnMut(Lookup<E, S>),
-    ) {
-        self.counts.queries += 1;
-        if let Some(now) = time {
-            self.expire(now, emit);
-        }
-        if !is_followed(message) {
-            self.counts.other_opcodes += 1;
-            return;
-        }
+    fn query(&mut self, arrival: Arrival<E, S>, message: &Message, emit: &mut impl FnMut(Lookup<E, S>)) {
         if message.questions.is_empty() {
             self.counts.without_question += 1;
         }
-        let arrival = Arrival { client, server, transport, stamp, time };
         self.counts.questions_left_out += message.questions.len().saturating_sub(MAX_QUESTIONS) as u64;
         for question in message.questions.iter().take(MAX_QUESTIONS) {
-            let key = Key::of(&arrival, message, question);
+            let key = Key::of(arrival.source, &arrival, message, question);
             match self.open.get_mut(&key) {
                 Some(open) => {
                     let before = open.queries.due();
@@ -215,33 +197,15 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
         }
     }
 
-    /// Takes a response that a server sent to a client or a group.
-    #[expect(clippy::too_many_arguments, reason = "each is one fact about the message")]
-    pub fn response(
-        &mut self,
-        client: E,
-        server: E,
-        transport: Transport,
-        message: &Message,
-        stamp: S,
-        time: Option<i64>,
-        emit: &mut impl FnMut(Lookup<E, S>),
-    ) {
-        self.counts.responses += 1;
-        if let Some(now) = time {
-            self.expire(now, emit);
-        }
-        if !is_followed(message) {
-            self.counts.other_opcodes += 1;
-            return;
-        }
-        let arrival = Arrival { client, server, transport, stamp, time };
-        let answer = Answer { server, stamp, time, message: Arc::new(message.clone()) };
-        let announced = (transport == Transport::Mdns).then(|| Announced::of(message));
+    fn response(&mut self, arrival: Arrival<E, S>, message: Message, emit: &mut impl FnMut(Lookup<E, S>)) {
+        let Arrival { source, destination, transport, stamp, time } = arrival;
+        let message = Arc::new(message);
+        let announced = (transport == Transport::Mdns).then(|| Announced::of(&message));
         let keys = match &announced {
-            Some(announced) => self.open_for(announced, client),
-            None => self.keys_of(&arrival, message),
+            Some(announced) => self.open_for(announced, destination),
+            None => self.keys_of(&arrival, &message),
         };
+        let answer = Answer { server: source, stamp, time, message };
         let mut is_asked = false;
         for key in keys {
             if let Some(open) = self.close(&key) {
@@ -284,7 +248,7 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
             self.give_up(oldest, true, emit);
         }
         self.recent.pop(&key);
-        let Arrival { client, transport, time, .. } = arrival;
+        let Arrival { source: client, transport, time, .. } = arrival;
         let after_truncation = transport == Transport::Tcp
             && self.truncated.pop(&(key.host, key.question.clone())).is_some_and(|then| match (then, time) {
                 (Some(then), Some(now)) => now.saturating_sub(then) <= Self::WAIT,
@@ -307,7 +271,7 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
                 .questions
                 .iter()
                 .take(MAX_QUESTIONS)
-                .map(|question| Key::of(arrival, message, question))
+                .map(|question| Key::of(arrival.destination, arrival, message, question))
                 .collect();
         }
         let least = Question {
@@ -316,7 +280,7 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
             class: super::Class(0),
             unicast_response: false,
         };
-        let least = Key::of(arrival, message, &least);
+        let least = Key::of(arrival.destination, arrival, message, &least);
         let is_same = |key: &Key<E::Host>| {
             (key.transport, key.host, key.id, key.opcode)
                 == (least.transport, least.host, least.id, least.opcode)
@@ -346,11 +310,11 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
             Some(announced) => self
                 .recent
                 .iter()
-                .find(|(key, _)| announced.answers(key, arrival.client))
+                .find(|(key, _)| announced.answers(key, arrival.destination))
                 .map(|(_, &was_answered)| was_answered),
-            None => question
-                .as_ref()
-                .and_then(|question| self.recent.peek(&Key::of(arrival, &message, question)).copied()),
+            None => question.as_ref().and_then(|question| {
+                self.recent.peek(&Key::of(arrival.destination, arrival, &message, question)).copied()
+            }),
         };
         let origin = match known {
             Some(true) => Origin::Repeated,
@@ -366,7 +330,7 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
         self.counts.lookups += 1;
         emit(Lookup {
             number: self.number(),
-            client: arrival.client,
+            client: arrival.destination,
             transport: arrival.transport,
             opcode: message.opcode(),
             id: message.id,
@@ -446,10 +410,15 @@ impl<E: Peer, S: Copy> Lookups<E, S> {
 }
 
 impl<H: Copy> Key<H> {
-    fn of<E: Peer<Host = H>, S>(arrival: &Arrival<E, S>, message: &Message, question: &Question) -> Self {
+    fn of<E: Peer<Host = H>, S>(
+        client: E,
+        arrival: &Arrival<E, S>,
+        message: &Message,
+        question: &Question,
+    ) -> Self {
         Self {
             transport: arrival.transport,
-            host: arrival.client.host(),
+            host: client.host(),
             id: message.id,
             opcode: message.opcode().0,
             question: Question { unicast_response: false, ..question.clone() },
@@ -471,7 +440,7 @@ impl<E: Peer, S: Copy> Queries<E, S> {
             first_time: arrival.time,
             last: arrival.stamp,
             last_time: arrival.time,
-            servers: vec![arrival.server],
+            servers: vec![arrival.destination],
             flags: message.flags,
             known_answers: u32::try_from(known).unwrap_or(u32::MAX),
             is_probe: is_multicast && !message.authorities.is_empty(),
@@ -489,11 +458,11 @@ impl<E: Peer, S: Copy> Queries<E, S> {
         self.count = self.count.saturating_add(1);
         self.last = arrival.stamp;
         self.last_time = arrival.time.or(self.last_time);
-        if self.servers.contains(&arrival.server) {
+        if self.servers.contains(&arrival.destination) {
             return;
         }
         if self.servers.len() < MAX_SERVERS {
-            self.servers.push(arrival.server);
+            self.servers.push(arrival.destination);
         } else {
             self.left_out = self.left_out.saturating_add(1);
         }

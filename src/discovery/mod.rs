@@ -24,7 +24,7 @@ pub use code::{Class, Flags, Opcode, Rcode, RecordType};
 pub(crate) use damage::UNEXPLAINED;
 pub use edns::{Edns, EdnsOption};
 pub use lookup::{Answer, Lookup, MAX_SERVERS, MAX_UPDATES, Origin, Outcome, Queries, Transport};
-pub use lookups::{Counts, Lookups, MAX_QUESTIONS, Peer};
+pub use lookups::{Arrival, Counts, Lookups, MAX_QUESTIONS, Peer};
 pub use message::{HEADER_LEN, MAX_MESSAGE, Message, Section};
 pub use name::Name;
 pub use record::{Question, Record, RecordData};

@@ -5,8 +5,8 @@ use std::hash::Hasher as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::discovery::{
-    Framed, Lookup, Lookups, MAX_MESSAGE, Message, Name, Opcode, Origin, RecordData, RecordType, Resolver,
-    Search, Searches, TcpFramer, Transport, UNEXPLAINED, kms_service_domain,
+    Arrival, Framed, Lookup, Lookups, MAX_MESSAGE, Message, Name, Opcode, Origin, RecordData, RecordType,
+    Resolver, Search, Searches, TcpFramer, Transport, UNEXPLAINED, kms_service_domain,
 };
 use crate::wire::ErrorKind;
 
@@ -171,7 +171,8 @@ fn exchange(data: &[u8]) -> u64 {
         stamp += 1;
         let (source, destination, transport) = ends(way, message.is_response());
         let mut emit = |lookup| told.lookup(&lookup);
-        lookups.message(source, destination, transport, &message, stamp, now, &mut emit);
+        let arrival = Arrival { source, destination, transport, stamp, time: now };
+        lookups.message(arrival, message, &mut emit);
         assert!(lookups.open() <= Lookups::<SocketAddr, u64>::MAX_OPEN);
         if let Some(now) = now {
             told.expire(now);

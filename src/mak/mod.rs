@@ -41,6 +41,7 @@ pub use token_service::{
 };
 pub use verify::{EchoChecks, ItemEcho};
 pub use xml::Field;
+pub(crate) use xml::{BATCH_SERVICE, REQUEST_DOCUMENT, RESPONSE_DOCUMENT, TRUST};
 
 pub use crate::wire::Check;
 

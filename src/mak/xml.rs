@@ -542,10 +542,10 @@ pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 pub(super) const SOAP_1_1: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 pub(super) const SOAP_1_2: &str = "http://www.w3.org/2003/05/soap-envelope";
-pub(super) const BATCH_SERVICE: &str = "http://www.microsoft.com/BatchActivationService";
-pub(super) const REQUEST_DOCUMENT: &str = "http://www.microsoft.com/DRM/SL/BatchActivationRequest/1.0";
-pub(super) const RESPONSE_DOCUMENT: &str = "http://www.microsoft.com/DRM/SL/BatchActivationResponse/1.0";
-pub(super) const TRUST: &str = "http://schemas.xmlsoap.org/ws/2004/04/security/trust";
+pub(crate) const BATCH_SERVICE: &str = "http://www.microsoft.com/BatchActivationService";
+pub(crate) const REQUEST_DOCUMENT: &str = "http://www.microsoft.com/DRM/SL/BatchActivationRequest/1.0";
+pub(crate) const RESPONSE_DOCUMENT: &str = "http://www.microsoft.com/DRM/SL/BatchActivationResponse/1.0";
+pub(crate) const TRUST: &str = "http://schemas.xmlsoap.org/ws/2004/04/security/trust";
 
 /// The namespaces that are told without a copy.
 const NAMESPACES: [&str; 6] = [SOAP_1_1, SOAP_1_2, BATCH_SERVICE, REQUEST_DOCUMENT, RESPONSE_DOCUMENT, TRUST];

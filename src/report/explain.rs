@@ -215,6 +215,15 @@ fn explain_number(out: &mut String, value: &str) {
     }
 }
 
+/// What bytes are; empty for nothing known.
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    if !bytes.is_empty() {
+        explain_bytes(&mut out, bytes);
+    }
+    out
+}
+
 fn explain_bytes(out: &mut String, bytes: &[u8]) {
     if bytes[0] == 5
         && let Ok((pdu, error)) = Pdu::parse_lax(bytes)

@@ -25,5 +25,7 @@ pub use cipher_suite::CipherSuite;
 pub use hello::{ClientHello, ServerHello};
 pub use key_log::{KeyLog, KeyLogCounts, KeyLogError};
 pub use record::looks_like_client_hello;
-pub use session::{Counts, Event, GapReason, Info, Seal, Session, Side};
+pub use session::{Counts, Event, GapReason, Info, Seal, Session};
+
+pub use crate::wire::Side;
 pub use version::Version;

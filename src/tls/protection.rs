@@ -10,7 +10,7 @@ use sha2::{Sha256, Sha384};
 use super::cipher_suite::{Aead, CipherSuite, Hash};
 use super::key_log::Secret;
 use super::record::{HEADER_LEN, Record};
-use super::session::Side;
+use crate::wire::Side;
 
 /// Opens the records of one direction, as long as its keys do not change.
 pub(super) struct Opener {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::wire::{Error, ErrorKind};
+use crate::wire::{Error, ErrorKind, Side};
 
 use super::cipher_suite::CipherSuite;
 use super::hello::{ClientHello, EncryptedExtensions, ServerHello};
@@ -32,15 +32,6 @@ use super::{Alert, Version};
 pub struct Session<S> {
     records: [Records<S>; 2],
     state: State,
-}
-
-/// A side of a connection: the one that sent something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// Who sent the ClientHello.
-    Client,
-    /// The other one.
-    Server,
 }
 
 /// What a [`Session`] finds.

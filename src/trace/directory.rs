@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::capture::{Chunk, Direction, End, Endpoint, FlowInfo, Gap, Stamp};
 use crate::directory::{
     ActivationObject, Authentication, BindExchange, Counts, Ending, Event, Found as Entry, Operation,
-    ResultCode, SearchExchange, Session, Side, is_activation_search, looks_like_ldap,
+    ResultCode, SearchExchange, Session, is_activation_search, looks_like_ldap,
 };
 use crate::tls::looks_like_client_hello;
 use crate::wire::Error;
@@ -38,6 +38,8 @@ pub struct ObjectRecord {
     pub offset: u64,
     /// True where something is wrong with its lines, so that the end of it may be missing.
     pub is_cut: bool,
+    /// The attributes whose values are in other files, which are not read.
+    pub elsewhere: Vec<String>,
     /// The object.
     pub object: ActivationObject,
 }
@@ -290,12 +292,12 @@ impl<O: Observer> Inside<O> for Layer {
         (offset, bytes, stamp): (u64, &[u8], Stamp),
     ) {
         self.with(tracer, flow, |session, emit| {
-            session.push(side(direction), offset, bytes, stamp, &mut |event| emit(event));
+            session.push(direction.into(), offset, bytes, stamp, &mut |event| emit(event));
         });
     }
 
     fn gap(&mut self, (tracer, flow): (&mut Tracer<O>, &FlowInfo), direction: Direction, end: u64, _: Stamp) {
-        self.with(tracer, flow, |session, emit| session.gap(side(direction), end, &mut |event| emit(event)));
+        self.with(tracer, flow, |session, emit| session.gap(direction.into(), end, &mut |event| emit(event)));
     }
 }
 
@@ -377,7 +379,7 @@ impl Layer {
                 *start_tls = Some(result.is_some_and(|result| result.code == ResultCode::SUCCESS));
             }
             Event::Tls { from, offset, bytes, stamp } => {
-                behind.push((direction(from), offset, bytes.to_vec(), stamp));
+                behind.push((from.into(), offset, bytes.to_vec(), stamp));
             }
             Event::Sealed { .. } => {}
             Event::Malformed { from, offset, first, error, .. } => {
@@ -388,7 +390,7 @@ impl Layer {
             }
         });
         for (from, offset, stamp, error) in complaints {
-            tracer.notice(&of_error(&error, flow.stream, direction(from), offset, stamp));
+            tracer.notice(&of_error(&error, flow.stream, from.into(), offset, stamp));
         }
     }
 }
@@ -463,20 +465,6 @@ fn added(one: Counts, other: &Counts) -> Counts {
         tls_bytes: sum(one.tls_bytes, other.tls_bytes),
         malformed: one.malformed + other.malformed,
         skipped_bytes: sum(one.skipped_bytes, other.skipped_bytes),
-    }
-}
-
-fn side(direction: Direction) -> Side {
-    match direction {
-        Direction::ToServer => Side::Client,
-        Direction::ToClient => Side::Server,
-    }
-}
-
-fn direction(side: Side) -> Direction {
-    match side {
-        Side::Client => Direction::ToServer,
-        Side::Server => Direction::ToClient,
     }
 }
 

@@ -5,8 +5,8 @@ use crate::capture::{
     Chunk, Datagram, Direction, End, Endpoint, FlowInfo, Flows, Gap, Handler, Opened, Segment, Stamp, Steps,
 };
 use crate::discovery::{
-    self, Framed, LLMNR_PORT, Lookups, MDNS_PORT, Message, Name, PORT, Peer, Resolver, Searches, TcpFramer,
-    Transport,
+    self, Arrival, Framed, LLMNR_PORT, Lookups, MDNS_PORT, Message, Name, PORT, Peer, Resolver, Searches,
+    TcpFramer, Transport,
 };
 use crate::mak;
 
@@ -174,9 +174,6 @@ impl Questions {
             return;
         };
         self.messages += 1;
-        let mut ended = Vec::new();
-        let emit = &mut |lookup| ended.push(lookup);
-        self.lookups.message(source, destination, transport, &message, stamp, stamp.time, emit);
         if let Some(error) = message.error.as_ref().filter(|_| cut == 0)
             && message.questions.iter().any(|question| self.is_of_interest(source, &question.name))
         {
@@ -187,6 +184,9 @@ impl Questions {
                 ..Notice::new(NoticeKind::MalformedDns, error.to_string())
             }));
         }
+        let mut ended = Vec::new();
+        let arrival = Arrival { source, destination, transport, stamp, time: stamp.time };
+        self.lookups.message(arrival, message, &mut |lookup| ended.push(lookup));
         ended.into_iter().for_each(|lookup| self.ended(lookup));
         let Self { searches, told, .. } = self;
         if let Some(now) = stamp.time {

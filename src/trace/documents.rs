@@ -8,7 +8,44 @@ use crate::mak::{self, Content, Message, vamt};
 use crate::wire::Error;
 
 use super::mak::{Body, Carrier, MakAnswer, MakExchange, MakRequest, Place, RequestHead, soap_action};
-use super::{Notice, NoticeKind, ObjectRecord, Observer, Summary};
+use super::{
+    FileFormat, FileRecord, InputKind, Notice, NoticeKind, ObjectRecord, Observer, Options, RingOptions,
+    Summary, look_at, trace, trace_ring,
+};
+
+/// Reads an input of any kind to its end, as its first bytes say what it is, and tells the observer what is in it.
+pub fn trace_any(name: &str, reader: impl Read, options: &Options, observer: &mut impl Observer) -> Summary {
+    match look_at(reader) {
+        Ok((InputKind::Capture, reader)) => trace(name, reader, options, observer),
+        Ok((kind, reader)) => {
+            observer.file(&FileRecord { name, format: Some(FileFormat::Other(kind)), files: &[] });
+            trace_document(kind, reader, &RingOptions::default(), observer)
+        }
+        Err(error) => {
+            let message = format!("cannot be read: {error}");
+            observer.notice(&Notice::new(NoticeKind::Unreadable, message));
+            let summary = Summary { notices: 1, ..Summary::default() };
+            observer.summary(&summary);
+            summary
+        }
+    }
+}
+
+/// Reads what is no capture; of rings, `rings` says what they are.
+pub fn trace_document(
+    kind: InputKind,
+    reader: impl Read,
+    rings: &RingOptions,
+    observer: &mut impl Observer,
+) -> Summary {
+    match kind {
+        InputKind::Har => trace_har(reader, observer),
+        InputKind::Vamt => trace_vamt(reader, observer),
+        InputKind::Ldif => trace_ldif(reader, observer),
+        InputKind::Ring => trace_ring(reader, rings, observer),
+        InputKind::Document | InputKind::Capture => trace_body(reader, observer),
+    }
+}
 
 /// Reads a HAR file to its end and tells the observer of the exchanges with MAK's services in it.
 pub fn trace_har(reader: impl Read, observer: &mut impl Observer) -> Summary {
@@ -115,8 +152,9 @@ pub fn trace_ldif(reader: impl Read, observer: &mut impl Observer) -> Summary {
     let read = ldif::read(reader, |entry| {
         if let Some(object) = ActivationObject::of(&entry.entry) {
             summary.objects += 1;
-            let ldif::Entry { line, offset, is_cut, .. } = entry;
-            observer.object(&ObjectRecord { line, offset, is_cut, object });
+            let ldif::Entry { line, offset, urls, is_cut, .. } = entry;
+            let elsewhere = urls.into_iter().map(|(attribute, _)| attribute).collect();
+            observer.object(&ObjectRecord { line, offset, is_cut, elsewhere, object });
         }
     });
     summary.entries = read.entries;

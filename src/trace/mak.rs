@@ -231,7 +231,8 @@ impl Body {
     }
 
     /// True where all of it was read.
-    fn is_whole(&self) -> bool {
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
         let is_read = self.message.as_ref().is_some_and(|message| message.error.is_none());
         self.is_complete && self.error.is_none() && is_read
     }

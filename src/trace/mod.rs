@@ -29,7 +29,7 @@ pub use directory::{
     BindStep, DirectoryExchange, DirectoryOutcome, DirectoryRecord, MAX_BINDS, ObjectRecord,
 };
 pub use dns::{Found, Lookup, Search};
-pub use documents::{trace_body, trace_har, trace_ldif, trace_vamt};
+pub use documents::{trace_any, trace_body, trace_document, trace_har, trace_ldif, trace_vamt};
 pub use exchange::{
     Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, Outcome, RequestRecord, RequestStubFields,
     ResponseRecord, ResponseStubFields, Span,

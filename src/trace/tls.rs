@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::capture::{Direction, FlowInfo, Stamp};
 use crate::mak;
-use crate::tls::{Event, GapReason, Info, Seal, Session, Side};
+use crate::tls::{Event, GapReason, Info, Seal, Session};
 
 use super::tracer::Tracer;
 use super::{Notice, NoticeKind, Observer, TlsRecord};
@@ -88,7 +88,7 @@ impl Tls {
         let begin = *self.begins[direction as usize].get_or_insert(offset);
         self.with(to, begin, inside, |session, emit| {
             session.push(
-                side(direction),
+                direction.into(),
                 offset.saturating_sub(begin),
                 bytes,
                 stamp,
@@ -114,7 +114,7 @@ impl Tls {
         }
         let begin = *self.begins[direction as usize].get_or_insert(end);
         self.with(to, begin, inside, |session, emit| {
-            session.gap(side(direction), end.saturating_sub(begin), stamp, &mut |event| emit(event));
+            session.gap(direction.into(), end.saturating_sub(begin), stamp, &mut |event| emit(event));
         });
     }
 
@@ -150,27 +150,27 @@ impl Tls {
         act(session, &mut |event| match event {
             Event::Data { from, offset, bytes, last, .. } => {
                 *is_opened = true;
-                inside.push((&mut *tracer, flow), direction(from), (offset, bytes, last));
+                inside.push((&mut *tracer, flow), from.into(), (offset, bytes, last));
             }
             Event::Gap { from, to, reason, stamp, .. } => {
                 // A gap of the stream is told already.
                 if reason != GapReason::NotCaptured {
                     let message = format!("TLS: application data is missing: {}", why_missing(reason));
-                    complaints.push((direction(from), 0, stamp, message));
+                    complaints.push((from.into(), 0, stamp, message));
                 }
-                inside.gap((&mut *tracer, flow), direction(from), to, stamp);
+                inside.gap((&mut *tracer, flow), from.into(), to, stamp);
             }
             Event::Malformed { from, offset, error, stamp } => {
-                complaints.push((direction(from), offset, stamp, error.to_string()));
+                complaints.push((from.into(), offset, stamp, error.to_string()));
             }
             Event::Alert { from, alert, stamp } => {
-                complaints.push((direction(from), 0, stamp, format!("TLS alert: {alert}")));
+                complaints.push((from.into(), 0, stamp, format!("TLS alert: {alert}")));
             }
             Event::Sealed { from, offset, reason, stamp } => {
                 // That there is no secret is what the connection's record says.
                 if *is_opened {
                     let message = format!("TLS is sealed from here on: {reason}");
-                    complaints.push((direction(from), offset, stamp, message));
+                    complaints.push((from.into(), offset, stamp, message));
                 }
                 seal.get_or_insert(reason);
             }
@@ -180,20 +180,6 @@ impl Tls {
             let place = (flow.stream, direction, begin + offset);
             tracer.notice(&Notice::in_stream(NoticeKind::TlsSealed, message, place, stamp.frame));
         }
-    }
-}
-
-fn side(direction: Direction) -> Side {
-    match direction {
-        Direction::ToServer => Side::Client,
-        Direction::ToClient => Side::Server,
-    }
-}
-
-fn direction(side: Side) -> Direction {
-    match side {
-        Side::Client => Direction::ToServer,
-        Side::Server => Direction::ToClient,
     }
 }
 

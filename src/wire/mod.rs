@@ -5,6 +5,7 @@
 //! - [`Guid`], [`FileTime`]: the two Windows types that all volume-activation protocols carry
 //! - [`Epid`]: the extended product id, which hosts answer with and MAK services are asked with
 //! - [`utf16`]: UTF-16LE text fields, with or without a terminator
+//! - [`Side`]: who of two sent something
 //! - [`Hex`]: bytes shown as lower-case hex
 //! - `read`: the nom combinators that carry a field's name into the error
 
@@ -17,6 +18,7 @@ mod filetime;
 mod guid;
 pub(crate) mod hex;
 pub(crate) mod read;
+mod side;
 pub mod utf16;
 mod write;
 
@@ -27,4 +29,5 @@ pub use filetime::{FileTime, Rfc3339};
 pub use guid::Guid;
 pub use hex::{Hex, caret_dump, parse_hex};
 pub use nom::number::Endianness;
+pub use side::Side;
 pub(crate) use write::Writer;

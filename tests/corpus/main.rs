@@ -5,6 +5,7 @@
 //! After a change here, `VOLACT_WRITE_SEEDS=1 cargo test --test corpus` writes them anew. What once failed is kept in
 //! `corpus/regressions/<target>/`, by hand.
 
+mod conformance;
 mod directory;
 mod discovery;
 mod http;
@@ -333,6 +334,9 @@ fn seeds() -> Seeds {
         cut.conversation(name);
     }
     cut.edge_cases();
+    for name in conformance::CAPTURES {
+        cut.put("rules", stem(name), conformance::seed(&connections(name)[0].pdus));
+    }
     for name in SEGMENTS {
         cut.put("streams", &format!("{}.segments", stem(name)), segments(name));
     }
@@ -689,6 +693,9 @@ impl Cut {
         for case in EDGE_STREAMS {
             let bytes = &by_case[case].bytes[0];
             self.put("framer", &format!("{stem}.{case}"), in_pieces(bytes));
+        }
+        for case in conformance::CASES {
+            self.put("rules", &format!("{stem}.{case}"), conformance::seed(&by_case[case].pdus));
         }
         let five = &by_case["five_requests"].bytes[0];
         let length = u16::try_from(five.len()).unwrap();

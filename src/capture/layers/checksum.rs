@@ -48,13 +48,13 @@ fn address(address: IpAddr) -> u64 {
     }
 }
 
-fn sum(bytes: &[u8]) -> u64 {
+pub(in crate::capture) fn sum(bytes: &[u8]) -> u64 {
     let (words, last) = bytes.as_chunks::<2>();
     let last = last.first().map_or(0, |&byte| u64::from(byte) << 8);
     words.iter().map(|&word| u64::from(u16::from_be_bytes(word))).sum::<u64>() + last
 }
 
-fn fold(mut sum: u64) -> u16 {
+pub(in crate::capture) fn fold(mut sum: u64) -> u16 {
     loop {
         match u16::try_from(sum) {
             Ok(sum) => return sum,

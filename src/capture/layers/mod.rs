@@ -7,7 +7,7 @@ use super::{Endpoint, LinkType, Packet};
 use checksum::Verdict;
 use rest::{Rest, be16};
 
-mod checksum;
+pub(super) mod checksum;
 mod ip;
 mod links;
 mod rest;

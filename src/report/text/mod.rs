@@ -38,18 +38,18 @@ pub struct TextReport {
 
 /// What switches a style on, and all of them off; nothing without colour.
 #[derive(Clone, Copy)]
-struct Palette {
-    head: &'static str,
-    good: &'static str,
-    bad: &'static str,
-    odd: &'static str,
-    dim: &'static str,
-    end: &'static str,
+pub(super) struct Palette {
+    pub(super) head: &'static str,
+    pub(super) good: &'static str,
+    pub(super) bad: &'static str,
+    pub(super) odd: &'static str,
+    pub(super) dim: &'static str,
+    pub(super) end: &'static str,
 }
 
 impl Palette {
     /// Bold, green, bold red, yellow and dim (ECMA-48 8.3.117).
-    const COLOURED: Self = Self {
+    pub(super) const COLOURED: Self = Self {
         head: "\x1b[1m",
         good: "\x1b[32m",
         bad: "\x1b[1;31m",
@@ -57,7 +57,7 @@ impl Palette {
         dim: "\x1b[2m",
         end: "\x1b[0m",
     };
-    const PLAIN: Self = Self { head: "", good: "", bad: "", odd: "", dim: "", end: "" };
+    pub(super) const PLAIN: Self = Self { head: "", good: "", bad: "", odd: "", dim: "", end: "" };
 }
 
 impl TextReport {

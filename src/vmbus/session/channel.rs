@@ -1,6 +1,6 @@
 use crate::vmbus::control::OfferChannel;
 use crate::vmbus::pipe::{Framed, Message, Reader};
-use crate::vmbus::{ChannelClass, ChannelFlags, Direction, Packet, PipeMode, Record};
+use crate::vmbus::{ChannelClass, ChannelFlags, Direction, Packet, PacketType, PipeMode, Record};
 use crate::wire::{Error, Guid};
 
 use super::exchange::{Of, Pending};
@@ -89,6 +89,33 @@ pub struct Traffic {
     pub ends: u64,
     /// Packets that set memory up for direct use, or tore it down.
     pub gpa_direct: u64,
+    /// Packets of a type that is not known.
+    pub unknown: u64,
+    /// Packets with a footer whose place in the ring is known.
+    pub footers: u64,
+    /// Those of them whose footer names another place.
+    pub wrong_footers: u64,
+    /// Packets that want a completion.
+    pub completions_wanted: u64,
+    /// Completions.
+    pub completions: u64,
+    /// Packets that could not be read, or that are none of a pipe where the channel is one.
+    pub unreadable: u64,
+}
+
+impl Traffic {
+    /// Counts what a packet says of itself.
+    fn count(&mut self, record: &Record<'_>, packet: &Packet<'_>) {
+        let descriptor = &packet.descriptor;
+        self.packets += 1;
+        self.unknown += u64::from(descriptor.kind.name().is_none());
+        self.completions += u64::from(descriptor.kind == PacketType::COMPLETION);
+        self.completions_wanted += u64::from(descriptor.wants_completion());
+        if let Some(footer) = packet.footer.filter(|_| record.ring_offset != Record::NO_OFFSET) {
+            self.footers += 1;
+            self.wrong_footers += u64::from(footer.check(record.ring_offset).is_err());
+        }
+    }
 }
 
 impl ModeSource {
@@ -233,7 +260,7 @@ impl<S: Copy> Channel<S> {
         let direction = record.direction;
         self.learn([record.class_id, record.instance_id]);
         self.learn_mode(record);
-        self.traffic(direction).packets += 1;
+        self.traffic(direction).count(record, packet);
         let mode = self.record.pipe_mode.filter(|_| is_of_pipe(&packet.descriptor));
         let Some(mode) = mode else {
             self.traffic(direction).bytes += packet.payload.len() as u64;
@@ -293,6 +320,7 @@ impl<S: Copy> Channel<S> {
             Item::End => traffic.ends += 1,
             Item::GpaDirect => traffic.gpa_direct += 1,
             Item::Skipped(stamp, length, error) => {
+                traffic.unreadable += 1;
                 let channel_id = Some(of.channel_id);
                 handler.error(&ErrorEvent { channel_id, direction, stamp, length, error });
             }
@@ -322,7 +350,7 @@ impl<S: Copy> Channel<S> {
         };
     }
 
-    fn traffic(&mut self, direction: Direction) -> &mut Traffic {
+    pub(super) fn traffic(&mut self, direction: Direction) -> &mut Traffic {
         match direction {
             Direction::GuestToHost => &mut self.record.sent,
             Direction::HostToGuest => &mut self.record.received,

@@ -403,6 +403,9 @@ impl<S: Copy> Session<S> {
         let packet = match Packet::parse(record.bytes) {
             Ok(packet) => packet,
             Err(error) => {
+                if let Some(channel) = self.channels.get_mut(&id) {
+                    channel.traffic(direction).unreadable += 1;
+                }
                 let (channel_id, length) = (Some(id), record.bytes.len());
                 return handler.error(&ErrorEvent { channel_id, direction, stamp, length, error });
             }
