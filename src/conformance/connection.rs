@@ -318,10 +318,8 @@ impl<'a> ExchangeScene<'a> {
     /// What the server answered; a client's own response or fault, which only servers send, is none.
     #[must_use]
     pub fn answer(&self) -> Option<&'a Answer> {
-        let span = self.exchange.answer_span()?;
-        // A packet has one sender.
-        let own = self.connection.last[Direction::ToServer as usize];
-        if own.is_some_and(|own| own.stamp == span.last) { None } else { self.exchange.answer.as_ref() }
+        let is_servers = self.exchange.answer_span()?.direction == Direction::ToClient;
+        self.exchange.answer.as_ref().filter(|_| is_servers)
     }
 
     /// The response, where all of it was seen.

@@ -15,11 +15,9 @@ pub fn rules(data: &[u8]) {
     let pieces = pieces(data);
     let whole = judged(&pieces, |piece| piece.bytes.len().max(1));
     assert_eq!(told(&judged(&pieces, |piece| piece.bytes.len().max(1))), told(&whole), "judged twice");
-    assert_eq!(
-        counts(&judged(&pieces, |piece| piece.part)),
-        counts(&whole),
-        "in small packets, and in large"
-    );
+    let cut = judged(&pieces, |piece| piece.part);
+    let different = counts(&cut).into_iter().zip(counts(&whole)).filter(|(small, large)| small != large);
+    assert_eq!(different.collect::<Vec<_>>(), [], "in small packets, and in large");
 }
 
 /// Breaches that are kept of each rule.

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::capture::{Endpoint, Stamp};
+use crate::capture::Endpoint;
 use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub, ResponseChecks, ResponseStub, Verifier};
 use crate::rpc::{Association, Header, Outcome as ContextOutcome, PfcFlags, SyntaxId, TransferSyntax};
 use crate::wire::{Endianness, Error, Guid};
@@ -126,19 +126,21 @@ impl Calls {
         header: &Header,
         pdu: Option<RequestPdu<'_>>,
         error: Option<&Error>,
-        stamps: (Stamp, Stamp),
+        span: Span,
         association: &Association,
         out: &mut impl Out,
     ) {
         let stub = pdu.as_ref().map_or(&[][..], |pdu| pdu.stub);
         let is_first = header.flags.has(PfcFlags::FIRST);
         let is_last = header.flags.has(PfcFlags::LAST);
-        let is_open = |call: &Call| call.call_id == header.call_id && !call.has_last;
+        let is_open = |call: &Call| {
+            call.call_id == header.call_id && call.record.span.direction == span.direction && !call.has_last
+        };
         let open = if is_first { None } else { self.pending.iter().rposition(is_open) };
         let position = match open {
             Some(position) => {
                 let call = &mut self.pending[position];
-                call.record.span.last = stamps.1;
+                call.record.span.last = span.last;
                 call.record.span.fragments += 1;
                 let room = MAX_STUB.saturating_sub(call.record.bytes.len());
                 if call.is_kms {
@@ -153,7 +155,7 @@ impl Calls {
                         self.emit(oldest, None, out);
                     }
                 }
-                let call = self.begin(header, pdu, error, stamps, association);
+                let call = self.begin(header, pdu, error, span, association);
                 self.pending.push_back(call);
                 self.pending.len() - 1
             }
@@ -183,7 +185,7 @@ impl Calls {
         header: &Header,
         pdu: Option<RequestPdu<'_>>,
         error: Option<&Error>,
-        (first, last): (Stamp, Stamp),
+        span: Span,
         association: &Association,
     ) -> Call {
         let endianness = header.drep.endianness();
@@ -195,7 +197,6 @@ impl Calls {
             ContextStanding::Unknown => self.is_kms_port || request_is_kms(stub, reading.ndr, endianness),
             _ => true,
         };
-        let span = Span { first, last, fragments: 1, complete: false };
         let record = Box::new(RequestRecord {
             span,
             opnum: pdu.as_ref().map(|pdu| pdu.opnum),
@@ -226,7 +227,7 @@ impl Calls {
         header: &Header,
         pdu: &AnswerPdu<'_>,
         error: Option<&Error>,
-        stamps: (Stamp, Stamp),
+        span: Span,
         association: &Association,
         out: &mut impl Out,
     ) {
@@ -235,12 +236,14 @@ impl Calls {
         let open = if is_first {
             None
         } else {
-            self.partial.iter().rposition(|answer| answer.call_id == header.call_id)
+            self.partial.iter().rposition(|answer| {
+                answer.call_id == header.call_id && answer.span.direction == span.direction
+            })
         };
         let mut answer = match open {
             Some(position) => {
                 let mut answer = self.partial.remove(position);
-                answer.span.last = stamps.1;
+                answer.span.last = span.last;
                 answer.span.fragments += 1;
                 let room = MAX_STUB.saturating_sub(answer.bytes.len());
                 answer.bytes.extend_from_slice(&pdu.stub[..pdu.stub.len().min(room)]);
@@ -250,7 +253,7 @@ impl Calls {
                 call_id: header.call_id,
                 context_id: pdu.context_id,
                 endianness: header.drep.endianness(),
-                span: Span { first: stamps.0, last: stamps.1, fragments: 1, complete: false },
+                span,
                 has_first: is_first,
                 bytes: pdu.stub.to_vec(),
                 error: error.cloned(),

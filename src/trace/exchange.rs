@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::capture::{Endpoint, Stamp};
+use crate::capture::{Direction, Endpoint, Stamp};
 use crate::kms::{Check, Ndr, RequestChecks, RequestMessage, ResponseChecks, ResponseMessage};
 use crate::rpc::SyntaxId;
 use crate::wire::{Error, Guid};
@@ -39,6 +39,8 @@ pub struct Exchange {
 /// The packets that brought something in several pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
+    /// The way they went. Requests go to the server and answers to the client; what went the other way is told as well.
+    pub direction: Direction,
     /// The packet with the first byte.
     pub first: Stamp,
     /// The packet with the last byte.

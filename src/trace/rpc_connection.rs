@@ -4,7 +4,7 @@ use crate::wire::Error;
 
 use super::calls::{AnswerPdu, Calls, RequestPdu};
 use super::tracer::Tracer;
-use super::{ConnectionRecord, Notice, NoticeKind, Observer, PduContent, PduRecord};
+use super::{ConnectionRecord, Notice, NoticeKind, Observer, PduContent, PduRecord, Span};
 
 /// A connection that is read as DCE/RPC.
 pub(super) struct RpcConnection {
@@ -184,7 +184,8 @@ impl Connection {
                         )
                     });
                 }
-                self.pdu(tracer, &pdu, error.as_ref(), (first, last));
+                let span = Span { direction, first, last, fragments: 1, complete: false };
+                self.pdu(tracer, &pdu, error.as_ref(), span);
             }
             Framed::Cut { offset, first, bytes, by_gap } => {
                 let header = Header::parse(bytes).ok();
@@ -253,13 +254,7 @@ impl Connection {
         }
     }
 
-    fn pdu<O: Observer>(
-        &mut self,
-        tracer: &mut Tracer<O>,
-        pdu: &Pdu<'_>,
-        error: Option<&Error>,
-        stamps: (Stamp, Stamp),
-    ) {
+    fn pdu<O: Observer>(&mut self, tracer: &mut Tracer<O>, pdu: &Pdu<'_>, error: Option<&Error>, span: Span) {
         let header = &pdu.header;
         let association = &mut self.association;
         let out = tracer;
@@ -281,12 +276,12 @@ impl Connection {
                     object: request.object,
                     stub: request.stub,
                 };
-                self.calls.request(header, Some(request), error, stamps, association, out);
+                self.calls.request(header, Some(request), error, span, association, out);
             }
             Body::Response(response) => {
                 let answer =
                     AnswerPdu { context_id: Some(response.context_id), stub: response.stub, fault: None };
-                self.calls.answer(header, &answer, error, stamps, association, out);
+                self.calls.answer(header, &answer, error, span, association, out);
             }
             Body::Fault(fault) => {
                 let answer = AnswerPdu {
@@ -294,19 +289,19 @@ impl Connection {
                     stub: fault.stub,
                     fault: Some(Some(fault.status)),
                 };
-                self.calls.answer(header, &answer, error, stamps, association, out);
+                self.calls.answer(header, &answer, error, span, association, out);
             }
             Body::Opaque => match header.ptype {
                 PduType::REQUEST => {
-                    self.calls.request(header, None, error, stamps, association, out);
+                    self.calls.request(header, None, error, span, association, out);
                 }
                 PduType::RESPONSE => {
                     let answer = AnswerPdu { context_id: None, stub: &[], fault: None };
-                    self.calls.answer(header, &answer, error, stamps, association, out);
+                    self.calls.answer(header, &answer, error, span, association, out);
                 }
                 PduType::FAULT => {
                     let answer = AnswerPdu { context_id: None, stub: &[], fault: Some(None) };
-                    self.calls.answer(header, &answer, error, stamps, association, out);
+                    self.calls.answer(header, &answer, error, span, association, out);
                 }
                 _ => {}
             },

@@ -144,7 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::capture::Stamp;
+    use crate::capture::{Direction, Stamp};
     use crate::kms::{Ndr, RequestBody, RequestMessage};
     use crate::trace::{Answer, ContextStanding, Exchange, FaultRecord, NdrBasis, RequestRecord, Span};
     use crate::wire::FileTime;
@@ -152,7 +152,8 @@ mod tests {
     /// An exchange of this client's, that host's and that machine's.
     fn exchange(client: u32, host: u8, machine: u32, service_time: Option<i64>) -> Exchange {
         let at = |frame, time| Stamp { frame, time: Some(time) };
-        let span = |stamp| Span { first: stamp, last: stamp, fragments: 1, complete: true };
+        let span =
+            |direction, stamp| Span { direction, first: stamp, last: stamp, fragments: 1, complete: true };
         let body = RequestBody {
             version: crate::kms::Version::V6,
             vm_info: 0,
@@ -177,7 +178,7 @@ mod tests {
             ndr: Ndr::Ndr32,
             ndr_basis: NdrBasis::Negotiated,
             request: Some(Box::new(RequestRecord {
-                span: span(at(1, i64::from(client))),
+                span: span(Direction::ToServer, at(1, i64::from(client))),
                 opnum: Some(0),
                 object: None,
                 bytes: Vec::new(),
@@ -189,7 +190,7 @@ mod tests {
             })),
             answer: service_time.map(|time| {
                 Answer::Fault(FaultRecord {
-                    span: span(at(2, i64::from(client) + time)),
+                    span: span(Direction::ToClient, at(2, i64::from(client) + time)),
                     status: Some(machine % 5),
                 })
             }),
