@@ -9,6 +9,7 @@ mod directory;
 mod discovery;
 mod http;
 mod mak;
+mod mutation;
 mod redact;
 mod vmbus;
 
@@ -43,6 +44,7 @@ pub use directory::{ldap, ldif};
 pub use discovery::dns;
 pub use http::{har, http};
 pub use mak::{soap, vamt};
+pub use mutation::mutate;
 pub use redact::{KeyPlan, redact};
 pub use vmbus::{vmbus_control, vmbus_pipe, vmbus_ring};
 

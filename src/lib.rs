@@ -29,6 +29,7 @@
 //! | 0 | [`wire`] | bytes, and the one positioned error |
 //! | 1 | [`rpc`], [`kms`], [`mak`], [`http`], [`tls`], [`vmbus`], [`discovery`], [`directory`] | one protocol each: parse, encode, its cryptography; no socket, file, clock or randomness |
 //! | 1 | [`catalog`] | names for numbers |
+//! | 2 | [`mutate`] | what a fuzzer changes behind the crypto |
 //! | 2 | [`capture`] | files to packets to streams |
 //! | 3 | [`trace`] | streams, datagrams and records to exchanges, in one order |
 //! | 4 | [`conformance`] | the rules, and what judges by them |
@@ -58,6 +59,8 @@ pub mod http;
 pub mod kms;
 #[forbid(unsafe_code)]
 pub mod mak;
+#[forbid(unsafe_code)]
+pub mod mutate;
 #[forbid(unsafe_code)]
 pub mod peer;
 #[forbid(unsafe_code)]

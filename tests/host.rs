@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use volact::conformance::{CaseResult, Verdict};
 use volact::kms::{Moment, Policy, ResponseMessage, ResponseStub};
 use volact::peer::host_test::{self, Options, Report, TEST_MACHINES, cases};
-use volact::peer::{Answer, Host, Line, Random, Received, Serving, Session, Settings, moment};
+use volact::peer::{Answer, Host, Line, Received, Serving, Session, Settings, moment};
 use volact::rpc::{Body, Pdu, PduType, PfcFlags};
-use volact::wire::{FileTime, Guid};
+use volact::wire::{FileTime, Guid, Random};
 
 /// How long a peer may take for anything.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| volact::fuzzing::id(data));
+volact_fuzz::target!(id);

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| volact::fuzzing::ldap(data));
+volact_fuzz::target!(ldap);

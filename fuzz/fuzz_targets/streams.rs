@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| volact::fuzzing::streams(data));
+volact_fuzz::target!(streams);

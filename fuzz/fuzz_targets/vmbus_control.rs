@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| volact::fuzzing::vmbus_control(data));
+volact_fuzz::target!(vmbus_control);

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| volact::fuzzing::vmbus_pipe(data));
+volact_fuzz::target!(vmbus_pipe);

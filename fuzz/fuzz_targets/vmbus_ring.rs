@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| volact::fuzzing::vmbus_ring(data));
+volact_fuzz::target!(vmbus_ring);

@@ -7,9 +7,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::kms::Moment;
+use crate::wire::Random;
 
 use super::line::now;
-use super::{Line, Random, Received, Session, Settings};
+use super::{Line, Received, Session, Settings};
 
 /// A port of this machine on which a host is played for clients under test. It binds loopback addresses and no other.
 ///

@@ -9,14 +9,12 @@ mod host;
 pub mod host_test;
 mod last_words;
 mod line;
-mod random;
 mod repeat;
 mod session;
 pub mod shim;
 
 pub use host::{Handler, Host, Serving, converse, moment};
 pub use line::{Line, Received};
-pub use random::Random;
 pub use session::{Answer, Groups, Session, Settings};
 
 use last_words::LastWords;

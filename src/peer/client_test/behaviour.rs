@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use crate::conformance::Level;
 use crate::kms::{Ndr, RequestMessage, ResponseMessage, ResponseStub};
-use crate::peer::Random;
 use crate::rpc::{Body, Pdu, PduType};
-use crate::wire::Endianness;
+use crate::wire::{Endianness, Random};
 
 /// What a host does in a test, and what is expected of the client that meets it.
 pub struct Behaviour {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::capture::{Dialogue, Direction};
 use crate::kms::{Ndr, RequestMessage, RequestStub};
-use crate::peer::{Answer, Line, Random, Received, Session, Settings, moment};
+use crate::peer::{Answer, Line, Received, Session, Settings, moment};
 use crate::rpc::{Association, Body, Outcome, Pdu, TransferSyntax};
+use crate::wire::Random;
 
 use super::behaviour::{Act, Behaviour, Scene};
 use super::client::{Client, Ending, Running};

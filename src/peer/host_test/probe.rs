@@ -7,12 +7,12 @@ use crate::capture::Dialogue;
 use crate::conformance::TranscriptLine;
 use crate::kms::{Ndr, RequestBody, RequestMessage, RequestStub, Version};
 use crate::peer::line::now;
-use crate::peer::{Line, Random, Received};
+use crate::peer::{Line, Received};
 use crate::rpc::{
     Association, Bind, Body, Header, Outcome as ContextOutcome, Pdu, PduType, PfcFlags, PresentationContext,
     Request, SyntaxId, TransferSyntax,
 };
-use crate::wire::{Endianness, Guid, Hex};
+use crate::wire::{Endianness, Guid, Hex, Random};
 
 use super::case::Problem;
 use super::reply::{Ack, Activation, Reply};

@@ -1,5 +1,5 @@
 use crate::conformance::{Level, Verdict};
-use crate::peer::Random;
+use crate::wire::Random;
 
 use super::contract::{Answer, Fields, Query, Value};
 

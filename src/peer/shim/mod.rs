@@ -14,8 +14,8 @@ mod process;
 use std::time::Instant;
 
 use crate::conformance::{CaseResult, TranscriptLine, Verdict};
-use crate::peer::Random;
 use crate::peer::repeat::repeated;
+use crate::wire::Random;
 
 use case::Script;
 

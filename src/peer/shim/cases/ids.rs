@@ -3,8 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::conformance::Level;
 use crate::mak::digest;
-use crate::peer::Random;
-use crate::wire::Epid;
+use crate::wire::{Epid, Random};
 
 use super::super::case::{Case, Expected, Script};
 use super::super::contract::{Fields, Query};

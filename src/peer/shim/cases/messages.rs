@@ -8,8 +8,7 @@ use crate::kms::{
     EncryptedResponse, HostIdentity, RequestBody, RequestMessage, ResponseBody, ResponseMessage, V4Response,
     V6Trailer, Version, hmac, mac, salt,
 };
-use crate::peer::Random;
-use crate::wire::{FileTime, Guid};
+use crate::wire::{FileTime, Guid, Random};
 
 /// A number below `end`, which is not 0.
 pub(super) fn below(random: &mut Random, end: u32) -> u32 {

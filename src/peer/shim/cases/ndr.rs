@@ -1,7 +1,6 @@
 use crate::conformance::Level;
 use crate::kms::{Ndr, RequestStub, ResponseStub};
-use crate::peer::Random;
-use crate::wire::Endianness;
+use crate::wire::{Endianness, Random};
 
 use super::super::case::{Case, Script};
 use super::super::contract::{Fields, Query};

@@ -1,8 +1,7 @@
 use crate::conformance::Level;
 use crate::kms::rijndael::{Rijndael, V4};
 use crate::kms::{Check, RequestBody, RequestChecks, RequestMessage, Version};
-use crate::peer::Random;
-use crate::wire::{FileTime, Guid, parse_hex};
+use crate::wire::{FileTime, Guid, Random, parse_hex};
 
 use super::super::bodies;
 use super::super::case::{Case, Script, is_value};

@@ -1,7 +1,6 @@
 use crate::conformance::Level;
 use crate::kms::{Check, HostIdentity, Policy, RequestMessage, Verifier, Version};
-use crate::peer::Random;
-use crate::wire::{FileTime, Guid};
+use crate::wire::{FileTime, Guid, Random};
 
 use super::super::case::{Case, Script, is_value};
 use super::super::contract::{Fields, Query, Value};

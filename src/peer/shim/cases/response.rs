@@ -1,8 +1,7 @@
 use crate::conformance::Level;
 use crate::kms::rijndael::{V6, xor};
 use crate::kms::{EncryptedResponse, RequestMessage, ResponseBody, ResponseMessage, Version};
-use crate::peer::Random;
-use crate::wire::Guid;
+use crate::wire::{Guid, Random};
 
 use super::super::bodies;
 use super::super::case::{Case, Script};

@@ -1,10 +1,9 @@
 use crate::conformance::Level;
-use crate::peer::Random;
 use crate::rpc::{
     Bind, Body, DataRepresentation, Header, Pdu, PduType, PfcFlags, PresentationContext, ResultElement,
     SyntaxId,
 };
-use crate::wire::Guid;
+use crate::wire::{Guid, Random};
 
 use super::super::case::{Case, Script};
 use super::super::contract::{Fields, Query};

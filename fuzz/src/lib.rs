@@ -1,0 +1,19 @@
+//! What the fuzz targets share: each is one line of [`target`].
+
+/// A target over the function of `volact::fuzzing` that has its name, with the custom mutator.
+#[macro_export]
+macro_rules! target {
+    ($name:ident) => {
+        ::libfuzzer_sys::fuzz_target!(|data: &[u8]| ::volact::fuzzing::$name(data));
+        ::libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            ::volact::fuzzing::mutate(
+                stringify!($name),
+                data,
+                size,
+                max_size,
+                seed,
+                ::libfuzzer_sys::fuzzer_mutate,
+            )
+        });
+    };
+}
