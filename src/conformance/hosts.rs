@@ -9,7 +9,7 @@ use crate::catalog::product;
 use crate::kms::rijndael::{Block, xor};
 use crate::kms::{RequestBody, RequestMessage, ResponseMessage, Version};
 use crate::rpc::{Body, Outcome as ContextOutcome, SyntaxId, TransferSyntax};
-use crate::trace::{Answer, ConnectionRecord, Exchange, NdrBasis, Outcome, PduContent, PduRecord};
+use crate::trace::{Answer, ConnectionRecord, Exchange, NdrBasis, Outcome, PduContent, PduRecord, Span};
 use crate::wire::Guid;
 
 use super::connection::Connection;
@@ -72,12 +72,31 @@ pub struct HostFacts {
     pub twins: Vec<Endpoint>,
 }
 
-/// What was seen first: at most `MOST` values, in the order of their packets.
+/// What was seen first: at most `MOST` values, in the order of their packets, and within a packet of their bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firsts<T, const MOST: usize> {
-    kept: Vec<(Stamp, T)>,
+    kept: Vec<(At, T)>,
     /// True where there were more.
     pub more: bool,
+}
+
+/// Where a value was seen: its packet, and where it is in what its sender said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct At {
+    stamp: Stamp,
+    offset: u64,
+}
+
+impl At {
+    fn order(self) -> (u64, u64) {
+        (self.stamp.frame, self.offset)
+    }
+}
+
+impl From<Stamp> for At {
+    fn from(stamp: Stamp) -> Self {
+        Self { stamp, offset: 0 }
+    }
 }
 
 /// An answer that could be opened.
@@ -174,7 +193,7 @@ impl<T: PartialEq, const MOST: usize> Firsts<T, MOST> {
 
     /// The values with the packets that brought them.
     pub fn stamped(&self) -> impl Iterator<Item = (Stamp, &T)> + Clone {
-        self.kept.iter().map(|(stamp, value)| (*stamp, value))
+        self.kept.iter().map(|(at, value)| (at.stamp, value))
     }
 
     /// How many were kept.
@@ -190,14 +209,14 @@ impl<T: PartialEq, const MOST: usize> Firsts<T, MOST> {
     }
 
     /// True where what this packet brought would be kept.
-    fn wants(&self, stamp: Stamp) -> bool {
-        self.kept.len() < MOST || self.kept.last().is_some_and(|(last, _)| stamp.frame < last.frame)
+    fn wants(&self, at: At) -> bool {
+        self.kept.len() < MOST || self.kept.last().is_some_and(|(last, _)| at.order() < last.order())
     }
 
     /// Keeps a value, beside others that are the same.
-    fn push(&mut self, stamp: Stamp, value: T) {
-        let place = self.kept.partition_point(|(kept, _)| kept.frame <= stamp.frame);
-        self.kept.insert(place, (stamp, value));
+    fn push(&mut self, at: At, value: T) {
+        let place = self.kept.partition_point(|(kept, _)| kept.order() <= at.order());
+        self.kept.insert(place, (at, value));
         if self.kept.len() > MOST {
             self.kept.truncate(MOST);
             self.more = true;
@@ -205,42 +224,42 @@ impl<T: PartialEq, const MOST: usize> Firsts<T, MOST> {
     }
 
     /// Keeps a value once, with the first packet that brought it.
-    fn note(&mut self, stamp: Stamp, is_it: impl Fn(&T) -> bool, value: impl FnOnce() -> T) {
+    fn note(&mut self, at: At, is_it: impl Fn(&T) -> bool, value: impl FnOnce() -> T) {
         match self.kept.iter().position(|(_, kept)| is_it(kept)) {
-            Some(known) if self.kept[known].0.frame <= stamp.frame => {}
+            Some(known) if self.kept[known].0.order() <= at.order() => {}
             Some(known) => {
                 self.kept.remove(known);
-                self.push(stamp, value());
+                self.push(at, value());
             }
-            None if self.wants(stamp) => self.push(stamp, value()),
+            None if self.wants(at) => self.push(at, value()),
             None => self.more = true,
         }
     }
 
-    fn note_value(&mut self, stamp: Stamp, value: T)
+    fn note_value(&mut self, at: impl Into<At>, value: T)
     where
         T: Copy,
     {
-        self.note(stamp, |known| *known == value, || value);
+        self.note(at.into(), |known| *known == value, || value);
     }
 
     fn merge(&mut self, other: Self) {
         self.more |= other.more;
-        for (stamp, value) in other.kept {
-            self.push(stamp, value);
+        for (at, value) in other.kept {
+            self.push(at, value);
         }
     }
 
     /// As [`Self::merge`], of values that are kept once.
     fn merge_values(&mut self, other: Self, is_same: impl Fn(&T, &T) -> bool) {
         self.more |= other.more;
-        for (stamp, value) in other.kept {
+        for (at, value) in other.kept {
             match self.kept.iter().position(|(_, known)| is_same(known, &value)) {
-                Some(known) if self.kept[known].0.frame <= stamp.frame => continue,
+                Some(known) if self.kept[known].0.order() <= at.order() => continue,
                 Some(known) => drop(self.kept.remove(known)),
                 None => {}
             }
-            self.push(stamp, value);
+            self.push(at, value);
         }
     }
 }
@@ -249,7 +268,7 @@ impl<T: PartialEq, const MOST: usize> FromIterator<(Stamp, T)> for Firsts<T, MOS
     fn from_iter<I: IntoIterator<Item = (Stamp, T)>>(values: I) -> Self {
         let mut firsts = Self::default();
         for (stamp, value) in values {
-            firsts.push(stamp, value);
+            firsts.push(stamp.into(), value);
         }
         firsts
     }
@@ -294,32 +313,35 @@ impl HostFacts {
     /// Takes a call.
     fn exchange(&mut self, exchange: &Exchange, connection: &Connection) {
         self.exchanges += 1;
-        let Some(span) = exchange.answer_span() else { return };
-        let stamp = span.last;
+        // What the client says as if it were a host tells nothing about the host.
+        let Some(span) = exchange.answer_span().filter(|span| span.direction == Direction::ToClient) else {
+            return;
+        };
+        let at = At { stamp: span.last, offset: span.offset };
         let asked = exchange.request.as_ref().and_then(|request| request.message.as_ref());
         let asked_body = asked.and_then(RequestMessage::body);
         let outcome = exchange.outcome();
         if let Some(version) = unsupported_version(exchange)
             && let Some(behaviour) = Behaviour::of(outcome)
         {
-            self.unsupported.note_value(stamp, (version, behaviour));
+            self.unsupported.note_value(at, (version, behaviour));
         }
         match (&exchange.answer, outcome) {
             (Some(Answer::Response(response)), Outcome::Answered) => {
                 let Some(message) = &response.message else { return };
                 self.answered += 1;
-                self.answer(stamp, exchange, message, asked);
+                self.answer(at, exchange, message, asked);
             }
             (_, Outcome::Refused(hresult)) => {
-                self.refusals.note_value(stamp, (asked_body.and_then(product_of), hresult));
+                self.refusals.note_value(at, (asked_body.and_then(product_of), hresult));
             }
             (Some(Answer::Fault(_)), _) if exchange.request.is_some() => {
-                self.faults.note_value(stamp, exchange.call_id);
+                self.faults.note_value(at, exchange.call_id);
             }
             (Some(Answer::Fault(_)), _)
                 if !connection.has_gaps && connection.association.is_known_from_its_bind() =>
             {
-                self.stray_faults.note_value(stamp, exchange.call_id);
+                self.stray_faults.note_value(at, exchange.call_id);
             }
             _ => {}
         }
@@ -327,7 +349,7 @@ impl HostFacts {
 
     fn answer(
         &mut self,
-        stamp: Stamp,
+        at: At,
         exchange: &Exchange,
         message: &ResponseMessage,
         asked: Option<&RequestMessage>,
@@ -336,13 +358,13 @@ impl HostFacts {
         let asked_body = asked.and_then(RequestMessage::body);
         let kms_id = asked_body.map(|body| body.kms_id);
         self.epids.note(
-            stamp,
+            at,
             |known| known.is_of(kms_id, &body.epid),
             || EpidFacts { stream: exchange.stream, kms_id, epid: SmallVec::from_slice(&body.epid) },
         );
-        self.intervals.note_value(stamp, (body.activation_interval, body.renewal_interval));
+        self.intervals.note_value(at, (body.activation_interval, body.renewal_interval));
         if let Some(kms_id) = kms_id {
-            self.products.note_value(stamp, kms_id);
+            self.products.note_value(at, kms_id);
         }
         let encrypted = match message {
             ResponseMessage::Encrypted(encrypted) => Some(encrypted),
@@ -350,9 +372,9 @@ impl HostFacts {
         };
         let hwid = encrypted.and_then(|encrypted| encrypted.v6).map(|v6| v6.hwid);
         if let Some(hwid) = hwid {
-            self.hwids.note_value(stamp, hwid);
+            self.hwids.note_value(at, hwid);
         }
-        if !self.answers.wants(stamp) {
+        if !self.answers.wants(at) {
             self.answers.more = true;
             return;
         }
@@ -373,14 +395,14 @@ impl HostFacts {
             ivs: encrypted.map(|response| (response.iv, asked_encrypted.map(|asked| asked.iv))),
             service_time: exchange.service_time(),
         };
-        self.answers.push(stamp, facts);
+        self.answers.push(at, facts);
     }
 
     /// Takes what was kept of a connection that has ended.
     fn visit(&mut self, visit: Visit, record: &ConnectionRecord, connection: &Connection) {
         self.connections += 1;
         if let Some((stamp, bind)) = visit.bind {
-            self.binds.push(stamp, bind);
+            self.binds.push(stamp.into(), bind);
         }
         let closed = closed_by_host(record);
         if let (Some((asked, version)), Some(_)) = (visit.unanswered, closed) {
@@ -514,7 +536,8 @@ impl Hosts {
     /// Takes a call.
     pub(super) fn exchange(&mut self, exchange: &Exchange, connection: &Connection) {
         let Some(first) = exchange.stamps().next() else { return };
-        let answered = exchange.answer_span().map(|span| span.last).filter(|_| exchange.request.is_some());
+        let is_hosts = |span: &Span| span.direction == Direction::ToClient && exchange.request.is_some();
+        let answered = exchange.answer_span().filter(is_hosts).map(|span| span.last);
         if let Some(visit) = self.visit(exchange.stream) {
             match answered {
                 Some(stamp) if visit.last_answer.is_none_or(|last| last.frame <= stamp.frame) => {

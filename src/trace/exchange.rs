@@ -41,6 +41,8 @@ pub struct Exchange {
 pub struct Span {
     /// The way they went. Requests go to the server and answers to the client; what went the other way is told as well.
     pub direction: Direction,
+    /// Where they begin in what that side said: two may be in one packet.
+    pub offset: u64,
     /// The packet with the first byte.
     pub first: Stamp,
     /// The packet with the last byte.

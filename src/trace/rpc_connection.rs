@@ -184,7 +184,7 @@ impl Connection {
                         )
                     });
                 }
-                let span = Span { direction, first, last, fragments: 1, complete: false };
+                let span = Span { direction, offset, first, last, fragments: 1, complete: false };
                 self.pdu(tracer, &pdu, error.as_ref(), span);
             }
             Framed::Cut { offset, first, bytes, by_gap } => {

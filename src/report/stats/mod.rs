@@ -152,8 +152,14 @@ mod tests {
     /// An exchange of this client's, that host's and that machine's.
     fn exchange(client: u32, host: u8, machine: u32, service_time: Option<i64>) -> Exchange {
         let at = |frame, time| Stamp { frame, time: Some(time) };
-        let span =
-            |direction, stamp| Span { direction, first: stamp, last: stamp, fragments: 1, complete: true };
+        let span = |direction, stamp| Span {
+            direction,
+            offset: 0,
+            first: stamp,
+            last: stamp,
+            fragments: 1,
+            complete: true,
+        };
         let body = RequestBody {
             version: crate::kms::Version::V6,
             vm_info: 0,
