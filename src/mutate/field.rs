@@ -1,6 +1,6 @@
 use crate::catalog::product;
 use crate::kms::{Version, hmac};
-use crate::wire::{Guid, utf16};
+use crate::wire::{Endianness, Guid, utf16};
 
 use super::Changes;
 use super::dice::Dice;
@@ -238,13 +238,22 @@ fn text(dice: &mut Dice, field: &'static str, raw: &mut [u8], changes: &mut Chan
             "ended in the middle of a unit"
         }
         7 => {
-            let unit = dice.pick(&[b'.', b'\n', b'"', b'<', b'%', b'\\', b'\'', b'&', 0x1b, 0x7f, b'$', b'`']);
+            let unit =
+                dice.pick(&[b'.', b'\n', b'"', b'<', b'%', b'\\', b'\'', b'&', 0x1b, 0x7f, b'$', b'`']);
             let at = 2 * dice.below(raw.len() / 2);
             raw[at..at + 2].copy_from_slice(&[unit, 0]);
             "with a character that needs care"
         }
         8 => {
-            let text = dice.pick(&["%s%s%s%n", "../../../x", "{{7*7}}", "a.b.c.", "NUL", "\u{feff}x", "e\u{301}\u{202e}"]);
+            let text = dice.pick(&[
+                "%s%s%s%n",
+                "../../../x",
+                "{{7*7}}",
+                "a.b.c.",
+                "NUL",
+                "\u{feff}x",
+                "e\u{301}\u{202e}",
+            ]);
             put_text(raw, text);
             "set to what a program may take for more"
         }
@@ -337,11 +346,21 @@ pub(super) fn epid(dice: &mut Dice, raw: &mut Vec<u8>, changes: &mut Changes) {
 
 /// Changes a part of an ePID between its dashes and its dot.
 fn epid_part(dice: &mut Dice, raw: &mut Vec<u8>, changes: &mut Changes) {
-    const PARTS: [&str; 9] =
-        ["platform id", "key group", "key sequence", "key sequence", "channel", "LCID", "build", "minor", "date"];
+    const PARTS: [&str; 9] = [
+        "platform id",
+        "key group",
+        "key sequence",
+        "key sequence",
+        "channel",
+        "LCID",
+        "build",
+        "minor",
+        "date",
+    ];
     // Where each part ends: a dash, the dot, or the NUL.
     let is_end = |unit: &[u8; 2]| matches!(unit, [b'-' | b'.' | 0, 0]);
-    let ends: Vec<usize> = raw.as_chunks().0.iter().enumerate().filter(|(_, unit)| is_end(unit)).map(|(at, _)| at).collect();
+    let ends: Vec<usize> =
+        raw.as_chunks().0.iter().enumerate().filter(|(_, unit)| is_end(unit)).map(|(at, _)| at).collect();
     if ends.is_empty() {
         *raw = utf16::encode("00000-00000-000-000000-03-1033-00000.0000-0011601\0");
         return changes.done("ePID", "set to a well-formed one");
@@ -357,10 +376,18 @@ fn epid_part(dice: &mut Dice, raw: &mut Vec<u8>, changes: &mut Changes) {
         2 => "9".repeat(digits),
         3 => "9".repeat(digits + 1),
         4 => "0".repeat(digits + 6),
-        5 => dice.pick(&["4294967295", "4294967296", "2147483648", "18446744073709551616", "65536"]).to_owned(),
-        6 => dice.pick(&["-1", "+1", " 1", "1 ", "0x1", "1e5", "XXXXX", "\u{ff11}", "\u{661}", "A"]).to_owned(),
-        7 => dice.pick(&["55041", "05426", "06401", "03612", "00206", "00172", "03", "02", "1033", "7169"]).to_owned(),
-        8 => dice.pick(&["0002026", "3662024", "3672023", "0010000", "9999999", "0011600", "0012026"]).to_owned(),
+        5 => {
+            dice.pick(&["4294967295", "4294967296", "2147483648", "18446744073709551616", "65536"]).to_owned()
+        }
+        6 => {
+            dice.pick(&["-1", "+1", " 1", "1 ", "0x1", "1e5", "XXXXX", "\u{ff11}", "\u{661}", "A"]).to_owned()
+        }
+        7 => dice
+            .pick(&["55041", "05426", "06401", "03612", "00206", "00172", "03", "02", "1033", "7169"])
+            .to_owned(),
+        8 => dice
+            .pick(&["0002026", "3662024", "3672023", "0010000", "9999999", "0011600", "0012026"])
+            .to_owned(),
         9 => dice.pick(&["17763", "20348", "6002", "7601", "9200", "9600", "14393", "99999"]).to_owned(),
         10 => {
             // The part and the separator behind it.
@@ -375,6 +402,11 @@ fn epid_part(dice: &mut Dice, raw: &mut Vec<u8>, changes: &mut Changes) {
     };
     raw.splice(range, utf16::encode(&text));
     changes.done(part, "set");
+}
+
+/// Little for big, big for the others.
+pub(super) fn other_order(order: Endianness) -> Endianness {
+    if order == Endianness::Big { Endianness::Little } else { Endianness::Big }
 }
 
 const VERSIONS: [u32; 12] = [

@@ -171,7 +171,8 @@ impl Mutator {
             Way::Version => {
                 let from = request.version;
                 let versions = [Version::V4, Version::V5, Version::V6];
-                let to = *versions.iter().filter(|other| **other != from).nth(self.dice.below(2)).unwrap_or(&from);
+                let to =
+                    *versions.iter().filter(|other| **other != from).nth(self.dice.below(2)).unwrap_or(&from);
                 request.version = to;
                 if let Some(raw) = request.plain.first_chunk_mut() {
                     *raw = to.0.to_le_bytes();
@@ -250,7 +251,8 @@ impl Mutator {
             Way::Version => {
                 let from = response.version;
                 let versions = [Version::V4, Version::V5, Version::V6];
-                let to = *versions.iter().filter(|other| **other != from).nth(self.dice.below(2)).unwrap_or(&from);
+                let to =
+                    *versions.iter().filter(|other| **other != from).nth(self.dice.below(2)).unwrap_or(&from);
                 (response.version, response.body.version) = (to, to);
                 changes.number("version of the envelope", from.0, to.0);
             }
@@ -464,7 +466,9 @@ impl Request {
     fn of(opened: &RequestMessage) -> Self {
         let plain = opened.body().map_or_else(Vec::new, |body| body.encode().to_vec());
         let (version, iv, excess) = match opened {
-            RequestMessage::Encrypted(EncryptedRequest { version, iv, excess, .. }) => (*version, *iv, excess),
+            RequestMessage::Encrypted(EncryptedRequest { version, iv, excess, .. }) => {
+                (*version, *iv, excess)
+            }
             RequestMessage::V4(v4) => (v4.body.version, [0; BLOCK], &v4.excess),
             RequestMessage::Other { .. } => (Version::V6, [0; BLOCK], &SmallVec::new()),
         };
@@ -716,7 +720,8 @@ fn envelope(dice: &mut Dice, bytes: &mut Vec<u8>, most: usize, changes: &mut Cha
             changes.bytes(PART, "left", 0, to);
         }
         1 | 2 => {
-            let to = dice.pick(&[0, 3, 4, 19, 20, 36, 251, 252, 253, 255, 256, 259, length.saturating_sub(1)]);
+            let to =
+                dice.pick(&[0, 3, 4, 19, 20, 36, 251, 252, 253, 255, 256, 259, length.saturating_sub(1)]);
             bytes.truncate(to);
             changes.bytes(PART, "left", 0, to.min(length));
         }
