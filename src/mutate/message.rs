@@ -149,13 +149,13 @@ impl Mutator {
         let mut broken = None;
         match way {
             Way::Broken => {
+                if self.dice.one_in(2) {
+                    self.request_fields(&mut request, 1, &mut changes);
+                }
                 broken = Some(match request.version.major() {
                     4 => "mac",
                     _ => self.dice.pick(&["version_envelope", "padding"]),
                 });
-                if self.dice.one_in(2) {
-                    self.request_fields(&mut request, 1, &mut changes);
-                }
             }
             Way::Structure => {
                 havoc::one(&mut self.dice, "plain text", &mut request.plain, most, &mut changes);
@@ -235,11 +235,10 @@ impl Mutator {
         let mut broken = None;
         match way {
             Way::Broken => {
-                let all = breakable(response.version, asked.is_some());
-                broken = Some(self.dice.pick(all));
                 if self.dice.one_in(2) {
                     self.response_fields(&mut response, 1, asked.is_some(), &mut changes);
                 }
+                broken = Some(self.dice.pick(breakable(response.version, asked.is_some())));
             }
             Way::Structure if self.dice.one_in(3) => {
                 let from = response.body.pid_size() as u64;
