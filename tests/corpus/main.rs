@@ -251,12 +251,13 @@ const CAPTURES: [&str; 26] = [
 
 fn main() {
     let arguments = Arguments::from_args();
-    let seeds = seeds();
     if std::env::var_os("VOLACT_WRITE_SEEDS").is_some() {
-        write(&seeds);
+        write(&seeds());
     }
     let mut trials = files_as_trials();
-    trials.push(Trial::test("every_seed_is_what_is_cut_from_the_captures", move || {
+    trials.push(Trial::test("every_seed_is_what_is_cut_from_the_captures", || {
+        // Only here: where this trial is left out, nothing but the files is run, which coverage is measured by.
+        let seeds = seeds();
         let committed = committed();
         let cut: BTreeSet<_> = seeds.keys().map(|(target, name)| folder(target).join(name)).collect();
         assert_eq!(committed, cut, "the files, and what is cut");
