@@ -17,6 +17,7 @@ mod mutation;
 mod reassembly;
 mod redact;
 mod respond;
+pub mod seeds;
 mod stubs;
 mod tls;
 mod vmbus;
