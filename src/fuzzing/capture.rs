@@ -3,19 +3,22 @@
 use std::fmt::Write as _;
 use std::hash::Hasher as _;
 use std::io::Read;
+use std::sync::LazyLock;
 
 use crate::capture::{
     CaptureReader, Comment, LayerOptions, Layers, LinkType, NotTcp, Packet, Packets, Transport,
 };
+use crate::redact::StandIns;
 use crate::trace::{
-    ConnectionRecord, Exchange, FileRecord, MakExchange, Notice, Observer, Options, PduContent, PduRecord,
+    ChannelRecord, ConnectionRecord, ControlRecord, DirectoryExchange, Exchange, FileRecord, Filter,
+    GuestExchange, Lookup, MakExchange, Notice, Observer, Options, PduContent, PduRecord, Record, Search,
     Summary, trace,
 };
 
 use super::{Digest, Slow};
 
 /// Holds that a capture says the same twice, the second time read in small pieces, and that its summary counts what
-/// was told.
+/// was told; that a filter and its opposite never agree on a record; and that stand-ins are the same each time.
 pub fn capture(data: &[u8]) {
     let tell = |reader: &mut dyn Read| {
         let mut told = Told::default();
@@ -25,6 +28,9 @@ pub fn capture(data: &[u8]) {
         assert_eq!(summary.notices, told.notices);
         assert_eq!(summary.pdus, told.pdus);
         assert_eq!(summary.mak_exchanges, told.mak_exchanges);
+        assert_eq!(summary.lookups, told.lookups);
+        assert_eq!(summary.directory_exchanges, told.directory_exchanges);
+        assert_eq!(summary.guest_exchanges, told.guest_exchanges);
         let Summary { answered, refused, faults, http_errors, unreadable, unanswered, .. } = summary;
         assert_eq!(summary.exchanges, answered + refused + faults + http_errors + unreadable + unanswered);
         assert!(summary.bytes <= data.len() as u64);
@@ -34,15 +40,43 @@ pub fn capture(data: &[u8]) {
     assert_eq!(tell(&mut &*data), tell(&mut slow));
 }
 
+/// The same in all runs.
+static STAND_INS: LazyLock<StandIns> = LazyLock::new(|| StandIns::new(b"fuzz"));
+
 /// Counts what is told, and takes a digest of its text.
 #[derive(Default)]
 struct Told {
     pdus: u64,
     exchanges: u64,
     mak_exchanges: u64,
+    lookups: u64,
+    directory_exchanges: u64,
+    guest_exchanges: u64,
     connections: u64,
     notices: u64,
     digest: Digest,
+}
+
+impl Told {
+    /// Takes what is true of a record.
+    fn record<'a>(&mut self, record: impl Into<Record<'a>>) {
+        /// A filter for each field, that it is there, and its opposite.
+        static FILTERS: LazyLock<Vec<[Filter; 2]>> = LazyLock::new(|| {
+            let filter = |text: &str| Filter::parse(text).expect("a field's name is a filter");
+            Filter::fields()
+                .map(|field| [filter(field.name), filter(&format!("not {}", field.name))])
+                .collect()
+        });
+        let record = record.into();
+        self.exchanges += 1;
+        for (filters, field) in FILTERS.iter().zip(Filter::fields()) {
+            let [is, is_not] = filters.each_ref().map(|filter| filter.matches(record));
+            assert_ne!(is, is_not, "{}", field.name);
+            self.digest.take(&is);
+        }
+        let (ending, sides, frames) = (record.ending(), record.sides(), record.frames());
+        self.digest.take(&(record.outcome_name(), ending, sides, frames, record.service_time()));
+    }
 }
 
 impl Observer for Told {
@@ -56,19 +90,51 @@ impl Observer for Told {
     }
 
     fn exchange(&mut self, exchange: &Exchange) {
-        self.exchanges += 1;
+        self.record(exchange);
         self.digest.take(&(exchange, exchange.outcome(), exchange.service_time(), exchange.answer_span()));
+        self.digest.take(&STAND_INS.exchange(exchange));
     }
 
     fn mak(&mut self, exchange: &MakExchange) {
-        self.exchanges += 1;
+        self.record(exchange);
         self.mak_exchanges += 1;
         self.digest.take(&(exchange, exchange.outcome(), exchange.service_time()));
+        self.digest.take(&STAND_INS.mak(exchange));
+    }
+
+    fn lookup(&mut self, lookup: &Lookup) {
+        self.record(lookup);
+        self.lookups += 1;
+        self.digest.take(&(lookup, STAND_INS.lookup(lookup)));
+    }
+
+    fn search(&mut self, search: &Search) {
+        self.digest.take(&(search, STAND_INS.search(search)));
+    }
+
+    fn directory(&mut self, exchange: &DirectoryExchange) {
+        self.record(exchange);
+        self.directory_exchanges += 1;
+        self.digest.take(&(exchange, STAND_INS.directory(exchange)));
+    }
+
+    fn guest(&mut self, exchange: &GuestExchange) {
+        self.record(exchange);
+        self.guest_exchanges += 1;
+        self.digest.take(&(exchange, STAND_INS.guest(exchange)));
+    }
+
+    fn channel(&mut self, channel: &ChannelRecord) {
+        self.digest.take(&(channel, STAND_INS.channel(channel)));
+    }
+
+    fn control(&mut self, control: &ControlRecord) {
+        self.digest.take(&(control, STAND_INS.control(control)));
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
         self.connections += 1;
-        self.digest.take(&(connection, connection.stage()));
+        self.digest.take(&(connection, connection.stage(), STAND_INS.connection(connection)));
     }
 
     fn notice(&mut self, notice: &Notice) {
