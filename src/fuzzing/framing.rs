@@ -2,7 +2,7 @@
 
 use crate::rpc::{Framed, Framer, Pdu};
 
-use super::ignore;
+use super::{ignore, words};
 
 /// One direction of a connection, and how it comes: in up to five pieces, with a gap or without one.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +154,7 @@ pub fn pdu(data: &[u8]) {
     assert_eq!(pdu.encode(), bytes);
     assert_eq!(Pdu::parse_lax(bytes).as_ref(), Ok(&(pdu.clone(), error.clone())));
     ignore(&pdu);
+    words::pdu(&pdu);
     ignore(&format_args!("{} {}", pdu.header.ptype, pdu.header.flags));
     match error {
         None => {
@@ -162,7 +163,7 @@ pub fn pdu(data: &[u8]) {
         }
         Some(error) => {
             assert!(error.offset <= bytes.len(), "{error} is beyond {} bytes", bytes.len());
-            ignore(&format_args!("{error}"));
+            words::error(&error, bytes);
             assert_eq!(Pdu::parse(data), Err(error));
         }
     }

@@ -3,6 +3,8 @@
 use crate::mak::{Id, IdError, IdErrorKind};
 use crate::wire::{Epid, utf16};
 
+use super::words;
+
 /// Holds that an ID is written as it is read, that a wrong digit in it is found in its group, and that of a text that is none
 /// every wrong group lies within the text.
 pub fn id(data: &[u8]) {
@@ -19,6 +21,7 @@ pub fn id(data: &[u8]) {
     };
     assert_eq!(Id::parse(&id.to_string()), Ok(id));
     assert_eq!(Id::parse(id.digits()), Ok(id));
+    words::id(&id);
     let size = id.kind().group_len();
     let digits = id.digits().as_bytes();
     for place in 0..digits.len() / size * size {

@@ -21,6 +21,7 @@ pub mod seeds;
 mod stubs;
 mod tls;
 mod vmbus;
+mod words;
 
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};

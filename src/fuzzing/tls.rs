@@ -3,7 +3,7 @@
 use crate::tls::{Event, KeyLog, KeyLogCounts, Session, Side, looks_like_client_hello};
 use crate::wire::Hex;
 
-use super::ignore;
+use super::{ignore, words};
 
 /// Holds that every line of a key log is counted once, that errors lie within their lines, that nothing is shown of what
 /// is kept, and that it does not matter whether the lines come together or one by one.
@@ -110,7 +110,10 @@ fn open_session(
                 assert_eq!(offset, std::mem::replace(&mut ends[from as usize], to));
                 format!("{from:?} {offset} {to} {reason}")
             }
-            Event::Alert { from, alert, .. } => format!("{from:?} {alert:?}"),
+            Event::Alert { from, alert, .. } => {
+                words::alert(alert);
+                format!("{from:?} {alert:?}")
+            }
             Event::Closed { from, .. } => format!("{from:?} closed"),
             Event::Malformed { from, offset, error, .. } => format!("{from:?} {offset} {error}"),
             Event::Sealed { from, offset, reason, .. } => {
@@ -138,6 +141,7 @@ fn open_session(
     }
     session.finish(&mut emit);
     let info = session.info();
+    words::tls(info);
     let told = format!("{:?} {info:?} {}", session.counts(), info.is_resumed());
     (found, info.client_random().copied(), told)
 }

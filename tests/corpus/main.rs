@@ -8,6 +8,7 @@
 mod conformance;
 mod directory;
 mod discovery;
+mod faults;
 mod http;
 mod mak;
 mod vmbus;
@@ -373,7 +374,7 @@ fn seeds() -> Seeds {
     for (target, name, bytes) in mak::all().into_iter().chain(directory::all()) {
         cut.put(target, name, bytes);
     }
-    for (target, name, bytes) in vmbus::all() {
+    for (target, name, bytes) in vmbus::all().into_iter().chain(faults::all()) {
         cut.put(target, &name, bytes);
     }
     cut.seeds
