@@ -6,10 +6,12 @@
 //! `corpus/regressions/<target>/`, by hand.
 
 mod conformance;
+mod connection;
 mod directory;
 mod discovery;
 mod faults;
 mod http;
+mod kms;
 mod mak;
 mod vmbus;
 
@@ -336,6 +338,10 @@ fn seeds() -> Seeds {
     for name in conformance::CAPTURES {
         cut.put("rules", stem(name), formats::dialogue(&connections(name)[0]));
     }
+    for (name, host) in connection::CAPTURES {
+        let seed = formats::connection(&connections(name)[0], host);
+        cut.put("connection", &format!("{}.host_{host}", stem(name)), seed);
+    }
     for name in SEGMENTS {
         cut.put("streams", &format!("{}.segments", stem(name)), formats::segments(&connections(name)[0]));
     }
@@ -374,7 +380,7 @@ fn seeds() -> Seeds {
     for (target, name, bytes) in mak::all().into_iter().chain(directory::all()) {
         cut.put(target, name, bytes);
     }
-    for (target, name, bytes) in vmbus::all().into_iter().chain(faults::all()) {
+    for (target, name, bytes) in vmbus::all().into_iter().chain(kms::all()).chain(faults::all()) {
         cut.put(target, &name, bytes);
     }
     cut.seeds
@@ -665,6 +671,9 @@ impl Cut {
         }
         for case in conformance::CASES {
             self.put("rules", &format!("{stem}.{case}"), formats::dialogue(by_case[case]));
+        }
+        for case in connection::CASES {
+            self.put("connection", &format!("{stem}.{case}"), formats::connection(by_case[case], 8));
         }
         let five = &by_case["five_requests"].said[0];
         let length = u16::try_from(five.len()).unwrap();

@@ -43,6 +43,7 @@ pub type Cut = fn(&Thing<'_>, &mut Put<'_>);
 /// The targets, and how their seeds are cut. One that is added to [`TARGETS`](crate::fuzzing::TARGETS) is added here.
 pub const CUTS: &[(&str, Cut)] = &[
     ("capture", capture),
+    ("connection", connection),
     ("dns", dns),
     ("epid", epid),
     ("file", file),
@@ -59,14 +60,21 @@ pub const CUTS: &[(&str, Cut)] = &[
     ("redact", redact),
     ("request_message", request_message),
     ("request_stub", request_stub),
+    ("request_v4", |thing, put| plaintext("request_v4", 4, thing, put)),
+    ("request_v5", |thing, put| plaintext("request_v5", 6, thing, put)),
+    ("request_v6", |thing, put| plaintext("request_v6", 6, thing, put)),
     ("respond", respond),
     ("response_message", response_message),
     ("response_stub", response_stub),
+    ("response_v4", |thing, put| plaintext("response_v4", 8, thing, put)),
+    ("response_v5", |thing, put| plaintext("response_v5", 14, thing, put)),
+    ("response_v6", |thing, put| plaintext("response_v6", 14, thing, put)),
     ("rules", rules),
     ("soap", soap),
     ("streams", streams),
     ("tls", tls),
     ("vamt", vamt),
+    ("verify", response_message),
     ("vmbus_control", vmbus_control),
     ("vmbus_pipe", vmbus_pipe),
     ("vmbus_ring", vmbus_ring),
@@ -93,6 +101,16 @@ fn capture(thing: &Thing<'_>, put: &mut Put<'_>) {
             put.seed("vmbus", "", pcapng(packets));
         }
         _ => {}
+    }
+}
+
+/// A connection of DCE/RPC with its server, and with a host of ours in its place.
+fn connection(thing: &Thing<'_>, put: &mut Put<'_>) {
+    const OURS: u8 = 8;
+    if let Thing::Connection(connection, spoken @ Spoken::Rpc) = thing {
+        let shape = shape_of(connection, *spoken);
+        put.seed("server", &format!("server {shape}"), formats::connection(connection, 0));
+        put.seed("host", &format!("host {shape}"), formats::connection(connection, OURS));
     }
 }
 
@@ -227,6 +245,22 @@ fn key_log(thing: &Thing<'_>, put: &mut Put<'_>) {
         let labels: Vec<_> =
             lines.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b' ').next()).collect();
         put.seed("keys", &format!("{labels:?}"), lines.to_vec());
+    }
+}
+
+/// The plain text of a message of this target's version, with each of so many things made wrong.
+fn plaintext(target: &str, faults: u8, thing: &Thing<'_>, put: &mut Put<'_>) {
+    let Thing::Exchange(exchange) = thing else { return };
+    let Some(request) = request_of(exchange) else { return };
+    let response =
+        || pair(exchange).and_then(|(request, response)| formats::Text::of_response(request, response));
+    let of_target = |text: &formats::Text| text.target == target;
+    let text = formats::Text::of_request(request).filter(of_target).or_else(|| response().filter(of_target));
+    for fault in 0..faults {
+        if let Some(text) = &text {
+            let seed = text.seed(fault, 97 * u16::from(fault) + 5);
+            put.seed(&format!("fault_{fault}"), &format!("{fault} {}", seed.len()), seed);
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! How seeds are written: what each body reads, made of what was captured.
 
 use crate::capture::{Direction, Packet};
-use crate::fuzzing::FramerPlan;
+use crate::fuzzing::{ConnectionPlan, FramerPlan, Plaintext};
 use crate::kms::{Ndr, RequestMessage, ResponseMessage};
 use crate::vmbus::Ring;
+use crate::wire::Side;
 
 use super::Connection;
 
@@ -19,6 +20,63 @@ pub fn pair(request: &RequestMessage, response: &ResponseMessage) -> Option<Vec<
     let request = request.encode();
     let length = u16::try_from(request.len()).ok()?;
     Some([&length.to_le_bytes()[..], &request, &response.encode()].concat())
+}
+
+/// The plain text of a message, for the target of its version and its way.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The target.
+    pub target: &'static str,
+    request_iv: [u8; 16],
+    iv: [u8; 16],
+    text: Vec<u8>,
+}
+
+impl Text {
+    /// A request's, with bytes behind it; `None` for a version that is not known.
+    #[must_use]
+    pub fn of_request(request: &RequestMessage) -> Option<Self> {
+        let (target, request_iv) = match request {
+            RequestMessage::V4(_) => ("request_v4", [0; 16]),
+            RequestMessage::Encrypted(sealed) if sealed.version.major() == 5 => ("request_v5", sealed.iv),
+            RequestMessage::Encrypted(sealed) => ("request_v6", sealed.iv),
+            RequestMessage::Other { .. } => return None,
+        };
+        let text = [&request.body()?.encode()[..], b"excess"].concat();
+        Some(Self { target, request_iv, iv: [0; 16], text })
+    }
+
+    /// That of a response to a request.
+    #[must_use]
+    pub fn of_response(request: &RequestMessage, response: &ResponseMessage) -> Option<Self> {
+        let mut text = response.body()?.encode().to_vec();
+        let (sealed, asked) = match (response, request) {
+            (ResponseMessage::V4(response), _) => {
+                text.extend(response.mac);
+                return Some(Self { target: "response_v4", request_iv: [0; 16], iv: [0; 16], text });
+            }
+            (ResponseMessage::Encrypted(sealed), RequestMessage::Encrypted(asked)) => (sealed, asked),
+            _ => return None,
+        };
+        text.extend(sealed.xored_salt);
+        text.extend(sealed.hash);
+        let mut target = "response_v5";
+        if let Some(v6) = &sealed.v6 {
+            target = "response_v6";
+            text.extend(v6.hwid);
+            text.extend(v6.xored_ivs);
+            text.extend(v6.hmac);
+        }
+        Some(Self { target, request_iv: asked.iv, iv: sealed.iv, text })
+    }
+
+    /// The seed in which this is made wrong, as [`Plaintext::fault`] and [`Plaintext::place`] have it.
+    #[must_use]
+    pub fn seed(&self, fault: u8, place: u16) -> Vec<u8> {
+        let Self { target, request_iv, iv, text } = self;
+        let plan = Plaintext { fault, place, request_iv: *request_iv, iv: *iv, text };
+        plan.write(target)
+    }
 }
 
 /// A stream as `framer` reads it: in pieces of a third, and a byte on its own. What was lost of it is the gap.
@@ -65,6 +123,18 @@ pub fn dialogue(connection: &Connection) -> Vec<u8> {
     }
     put(&mut seed, 3 | 63 << 2, &[]);
     seed
+}
+
+/// The PDUs of both sides in turns, as `connection` reads them, in parts of 50 bytes; `host` says what the host is.
+#[must_use]
+pub fn connection(connection: &Connection, host: u8) -> Vec<u8> {
+    let [client, server] = [Direction::ToServer, Direction::ToClient].map(|side| connection.pdus(side));
+    let mut steps: Vec<(Side, &[u8])> = Vec::new();
+    for turn in 0..client.len().max(server.len()) {
+        steps.extend(client.get(turn).map(|pdu| (Side::Client, &pdu[..])));
+        steps.extend(server.get(turn).map(|pdu| (Side::Server, &pdu[..])));
+    }
+    ConnectionPlan::write(host, 49, &steps)
 }
 
 /// What both sides say as `ldap` reads it, in parts of different lengths, which `tls` has as well behind its key log.
