@@ -105,7 +105,7 @@ fn chosen(common: &Common) -> Vec<&'static Case> {
 }
 
 /// The address of a host that is named with or without a port.
-fn address(name: &str) -> Result<SocketAddr, String> {
+pub(in crate::cli) fn address(name: &str) -> Result<SocketAddr, String> {
     let with_port = match name.parse::<std::net::IpAddr>() {
         Ok(ip) => return Ok(SocketAddr::new(ip, PORT)),
         Err(_) if name.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {
