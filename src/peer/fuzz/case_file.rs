@@ -46,7 +46,8 @@ impl<P: Serialize + DeserializeOwned> CaseFile<P> {
             let of = of.unwrap_or_default();
             return Err(CaseFileError(format!("a case of {of:?}, not of {target:?}")));
         }
-        serde_json::from_str(text).map_err(|error| CaseFileError(error.to_string()))
+        let case: Self = serde_json::from_str(text).map_err(|error| CaseFileError(error.to_string()))?;
+        if is_id(&case.id) { Ok(case) } else { Err(CaseFileError(format!("{:?} is no id", case.id))) }
     }
 
     /// As it stands in a file: indented, with a line end behind it.
@@ -56,6 +57,16 @@ impl<P: Serialize + DeserializeOwned> CaseFile<P> {
         serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
     }
 }
+
+/// True for what can be the id of a finding, and so a part of a file's name.
+pub(super) fn is_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= MAX_ID
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Bytes of an id.
+const MAX_ID: usize = 200;
 
 /// The schema that a file says it has, and of which target it is.
 ///

@@ -305,7 +305,10 @@ impl<T: Target> Run<'_, T> {
         suspect: &Suspect,
         ears: &mut impl Ears<T::Plan>,
     ) -> bool {
-        if is_settled(state, &suspect.sign.id) {
+        // Once it is late, only what nobody has heard of is still looked into.
+        if is_settled(state, &suspect.sign.id)
+            || (self.is_late() && state.looked.contains_key(&suspect.sign.id))
+        {
             return false;
         }
         let plan = self.made(state.seed, suspect.number, corpus);

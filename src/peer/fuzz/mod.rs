@@ -7,6 +7,7 @@
 //! is looked into alone: done again, made as small as it gets, and told as a [`Found`] under an id that says what it is and
 //! not in which bytes.
 
+mod again;
 mod case_file;
 mod engine;
 mod found;
@@ -16,6 +17,7 @@ mod state;
 mod target;
 mod watched;
 
+pub use again::again;
 pub use case_file::{CASE_SCHEMA, CaseFile, CaseFileError, schema_of};
 pub use engine::{Ears, Limits, Options, Progress, Summary, run};
 pub use found::Found;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::case_file::{CaseFileError, schema_of};
+use super::case_file::{CaseFileError, is_id, schema_of};
 use super::found::Found;
 use super::target::Ruled;
 
@@ -85,7 +85,10 @@ impl<P: Clone + Serialize + DeserializeOwned> State<P> {
         if state.epoch == 0 {
             return Err(CaseFileError::new("epochs of no cases"));
         }
-        Ok(state)
+        match state.found.iter().find(|found| !is_id(&found.id)) {
+            Some(found) => Err(CaseFileError::new(format!("{:?} is no id", found.id))),
+            None => Ok(state),
+        }
     }
 
     /// As it stands in a file.

@@ -64,7 +64,7 @@ fn change(random: &mut Random, plan: &mut Plan) {
             // What is there unchanged keeps what is known of it.
             let units = pdus.into_iter().map(|bytes| match before.iter().find(|unit| unit.bytes == bytes) {
                 Some(unit) => unit.clone(),
-                None => Unit { bytes, right: None, notes: changes.notes.clone() },
+                None => Unit { bytes, right: None, notes: changes.notes() },
             });
             let rest = plan.steps.iter().filter(|step| !matches!(step, Step::Send(_))).cloned();
             plan.steps = units.map(Step::Send).chain(rest.collect::<Vec<_>>()).collect();
@@ -94,7 +94,7 @@ fn change(random: &mut Random, plan: &mut Plan) {
             };
             if unit.bytes != before {
                 unit.right.get_or_insert(before);
-                unit.notes.extend(changes.notes);
+                unit.notes.extend(changes.notes());
                 unit.notes.truncate(MOST_NOTES);
             }
         }

@@ -58,6 +58,11 @@ fn simpler_units(unit: &Unit) -> Vec<Unit> {
         if let Some(bytes) = is.with(&unit.bytes, &was) {
             units.push(with(bytes));
         }
+        if let Some(message) = was.with_wrong_mac()
+            && let Some(bytes) = was.with(right, &Request { message, ..was.clone() })
+        {
+            units.push(with(bytes));
+        }
         for field in 0..FIELDS.len() {
             if let Some(message) = is.put_back(field, &was)
                 && let Some(bytes) = is.with(&unit.bytes, &Request { message, ..is.clone() })
@@ -152,6 +157,14 @@ impl Request {
         let mut bytes = bytes.to_vec();
         (message.len() == self.range.len()).then(|| bytes[self.range.clone()].copy_from_slice(&message))?;
         Some(bytes)
+    }
+
+    /// The message with nothing wrong in it but its MAC; `None` where it has none.
+    fn with_wrong_mac(&self) -> Option<RequestMessage> {
+        let mut message = self.message.clone();
+        let RequestMessage::V4(request) = &mut message else { return None };
+        request.mac[0] ^= 1;
+        Some(message)
     }
 
     /// The message with a field as it was; `None` where that changes nothing.
