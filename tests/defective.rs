@@ -177,9 +177,9 @@ fn an_epid_longer_than_any() {
                 }
                 ResponseMessage::Encrypted(response) => {
                     response.body.epid = epid;
-                    if response.v6.is_some() {
-                        let hash = hmac::Keys::default().v6(response.body.client_time, 0, &response.hashed());
-                        response.v6.as_mut().unwrap().hmac = hash;
+                    let hash = hmac::Keys::default().v6(response.body.client_time, 0, &response.hashed());
+                    if let Some(v6) = &mut response.v6 {
+                        v6.hmac = hash;
                     }
                     let length = response.body.encode().len() + if response.v6.is_some() { 88 } else { 48 };
                     let padding = 16 - length % 16;

@@ -3,7 +3,7 @@
 //! Written apart from `rpc` and `kms`, whose crypto alone it shares, in the manner of C: fixed offsets, lengths that are
 //! believed, tables of a fixed size. [`Defect`] says what is wrong where. Without defects, both are right.
 
-#![allow(dead_code, unreachable_pub)] // the program, its test and its fuzz targets each use their own part
+#![allow(dead_code, unreachable_pub, unused_imports)] // the program, its test and its fuzz targets use a part each
 
 mod bytes;
 mod client;
@@ -16,4 +16,4 @@ pub use client::{Client, Verdict};
 pub use conversation::{Piece, play};
 pub use defect::{Defect, Defects};
 pub use host::Host;
-pub use seed::{seeds, seeds_at};
+pub use seed::{Seed, seeds, seeds_at};

@@ -1,4 +1,4 @@
-use volact::kms::{Moment, Ndr, RequestBody, RequestMessage, RequestStub, Version};
+use volact::kms::{Moment, Ndr, RequestBody, RequestMessage, RequestStub, ResponseStub, Version};
 use volact::peer::{Session, Settings};
 use volact::rpc::{Bind, Body, Header, Pdu, PduType, PfcFlags, PresentationContext, Request, SyntaxId};
 use volact::wire::{Endianness, FileTime, Guid};
@@ -12,6 +12,8 @@ pub struct Seed {
     pub name: &'static str,
     /// The request as it travels in its stub.
     pub request: Vec<u8>,
+    /// The response as it travels in its stub.
+    pub response: Vec<u8>,
     /// bind, bind_ack, request and response.
     pub pieces: Vec<Piece>,
 }
@@ -42,7 +44,15 @@ fn seed(now: FileTime, name: &'static str, version: Version, syntaxes: &[SyntaxI
         pieces.push(Piece { is_answer: false, bytes: pdu });
         pieces.extend(answer.pdus.into_iter().map(|bytes| Piece { is_answer: true, bytes }));
     }
-    Seed { name, request, pieces }
+    let response = answered(&pieces[3].bytes, if syntaxes.len() == 1 { Ndr::Ndr32 } else { Ndr::Ndr64 });
+    Seed { name, request, response, pieces }
+}
+
+fn answered(pdu: &[u8], ndr: Ndr) -> Vec<u8> {
+    let pdu = Pdu::parse(pdu).expect("a right host makes PDUs");
+    let Body::Response(response) = pdu.body else { panic!("a right host answers") };
+    let stub = ResponseStub::parse(response.stub, ndr, Endianness::Little).expect("it answers rightly");
+    stub.data.to_vec()
 }
 
 fn bind(syntaxes: &[SyntaxId]) -> Vec<u8> {
