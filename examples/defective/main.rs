@@ -73,18 +73,23 @@ fn loopback(address: SocketAddr) -> Result<SocketAddr, String> {
     is_loopback.then_some(address).ok_or_else(|| format!("{address} is not a loopback address"))
 }
 
+fn now() -> FileTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    FileTime((since.as_secs() + EPOCH) * 10_000_000)
+}
+
 fn listen(defects: Defects, address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(loopback(address)?)?;
+    let port = listener.local_addr()?.port();
     println!("{}", listener.local_addr()?);
     loop {
         // A client that is gone already, or too many files: the next one may do better.
         let Ok((stream, _)) = listener.accept() else { continue };
-        thread::Builder::new().spawn(move || serve(defects, stream))?;
+        thread::Builder::new().spawn(move || serve(Host::new(defects, now(), port), stream))?;
     }
 }
 
-fn serve(defects: Defects, mut stream: TcpStream) {
-    let mut host = Host::new(defects);
+fn serve(mut host: Host, mut stream: TcpStream) {
     let mut buffer = [0; 8192];
     let is_set = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_nodelay(true));
     while is_set.is_ok() && !host.is_closed() {
@@ -101,8 +106,7 @@ fn serve(defects: Defects, mut stream: TcpStream) {
 }
 
 fn connect(defects: Defects, address: SocketAddr, version: &str) -> Result<ExitCode, Box<dyn Error>> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + EPOCH;
-    let seed = seeds_at(FileTime(since * 10_000_000)).into_iter().find(|seed| seed.name == version);
+    let seed = seeds_at(now()).into_iter().find(|seed| seed.name == version);
     let seed = seed.ok_or("versions are v4, v5 and v6")?;
     let mut stream = TcpStream::connect(loopback(address)?)?;
     stream.set_read_timeout(Some(PATIENCE))?;

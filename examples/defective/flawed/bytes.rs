@@ -31,10 +31,10 @@ pub(super) fn low(value: u64) -> u32 {
     u32_at(&value.to_le_bytes(), 0, false)
 }
 
-/// A PDU of the other side's call, first and last, little-endian.
-pub(super) fn pdu(ptype: u8, call_id: u32, body: &[u8]) -> Vec<u8> {
+/// A PDU of the other side's call, first and last and whatever else, little-endian.
+pub(super) fn pdu(ptype: u8, flags: u8, call_id: u32, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(16 + body.len()).expect("no answer is that long");
-    let mut out = vec![5, 0, ptype, FIRST | LAST, 0x10, 0, 0, 0];
+    let mut out = vec![5, 0, ptype, FIRST | LAST | flags, 0x10, 0, 0, 0];
     out.extend(length.to_le_bytes());
     out.extend([0, 0]);
     out.extend(call_id.to_le_bytes());
@@ -45,6 +45,8 @@ pub(super) fn pdu(ptype: u8, call_id: u32, body: &[u8]) -> Vec<u8> {
 /// Flags, types and syntaxes as they travel.
 pub(super) const FIRST: u8 = 1;
 pub(super) const LAST: u8 = 2;
+pub(super) const CONC_MPX: u8 = 0x10;
+pub(super) const DID_NOT_EXECUTE: u8 = 0x20;
 pub(super) const OBJECT_UUID: u8 = 0x80;
 pub(super) const REQUEST: u8 = 0;
 pub(super) const RESPONSE: u8 = 2;
@@ -54,5 +56,6 @@ pub(super) const BIND_ACK: u8 = 12;
 pub(super) const BIND_NAK: u8 = 13;
 pub(super) const ALTER_CONTEXT: u8 = 14;
 pub(super) const ALTER_CONTEXT_RESP: u8 = 15;
+pub(super) const CO_CANCEL: u8 = 18;
+pub(super) const ORPHANED: u8 = 19;
 pub(super) const HEADER: usize = 16;
-pub(super) const MAX_FRAGMENT: usize = 5840;

@@ -3,12 +3,11 @@
 pub enum Defect {
     /// The host takes what it receives for a whole PDU, whatever frag_length says of it.
     FragLength,
-    /// The host subtracts auth_length from the PDU's end, however little is left.
+    /// The host looks for a request's authentication trailer auth_length in front of the PDU's end, wherever that is.
     AuthLength,
     /// The host answers a request that comes before any bind, as if NDR32 had been agreed on.
     BeforeBind,
-    /// An alter_context that proposes a context's id again empties the context before it is judged. If it is refused, the
-    /// context is still found.
+    /// An alter_context that proposes a context's id again, and is refused, empties the context and leaves its id.
     ContextReuse,
     /// The first fragment's alloc_hint is the size of the whole call's buffer.
     Fragments,
@@ -18,13 +17,13 @@ pub enum Defect {
     BigEndian,
     /// A version 4 request's MachineName is copied with a NUL behind it, to a place that is as long as the field.
     MachineName,
-    /// A padding of no bytes passes for one in which all bytes are right (v5, v6).
+    /// A padding that is right in itself and shorter than four bytes, or none at all, leaves more than a body (v5, v6).
     Padding,
     /// The client counts by which of three slots an HMAC held, in a table for two (v6).
     HmacSlot,
     /// The client copies PIDSize bytes to a place for 128.
     Epid,
-    /// A version 4 request of a machine in extended grace is told a share, divided by its N-Policy.
+    /// A version 4 request of a machine in extended grace is noted with a share, divided by its N-Policy.
     Grace,
 }
 
@@ -75,7 +74,7 @@ impl Defect {
                 ("frag-length", "host", 1, "a PDU whose frag_length is more than what came: out of bounds")
             }
             Self::AuthLength => {
-                ("auth-length", "host", 1, "a request whose auth_length is more than its stub: out of bounds")
+                ("auth-length", "host", 1, "a request whose auth_length is more than the PDU: out of bounds")
             }
             Self::BeforeBind => ("before-bind", "host", 1, "a request and no bind: it is answered"),
             Self::ContextReuse => (
@@ -109,7 +108,7 @@ impl Defect {
                 "padding",
                 "host",
                 1,
-                "under the cipher of version 5 or 6, which no MAC protects, a last byte of 0: out of bounds",
+                "under the cipher of version 5 or 6, which no MAC protects, a last byte of 0 or 1: out of bounds",
             ),
             Self::HmacSlot => (
                 "hmac-slot",

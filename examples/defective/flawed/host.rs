@@ -1,18 +1,23 @@
+use volact::catalog::product;
 use volact::kms::rijndael::{self, Block, V5, V6};
 use volact::kms::{HostIdentity, Version, hmac, mac, salt};
-use volact::rpc::SyntaxId;
+use volact::rpc::{SyntaxId, TransferSyntax};
 use volact::wire::{FileTime, Guid};
 
 use super::bytes::{
-    ALTER_CONTEXT, ALTER_CONTEXT_RESP, BIND, BIND_ACK, BIND_NAK, FAULT, FIRST, HEADER, LAST, MAX_FRAGMENT,
-    OBJECT_UUID, REQUEST, RESPONSE, array_at, low, pdu, size, u16_at, u32_at, u64_at,
+    ALTER_CONTEXT, ALTER_CONTEXT_RESP, BIND, BIND_ACK, BIND_NAK, CO_CANCEL, CONC_MPX, DID_NOT_EXECUTE, FAULT,
+    FIRST, HEADER, LAST, OBJECT_UUID, ORPHANED, REQUEST, RESPONSE, array_at, low, pdu, size, u16_at, u32_at,
+    u64_at,
 };
 use super::{Defect, Defects};
 
 /// The host's side of a connection: what is received goes in, what it sends comes out.
 pub struct Host {
     defects: Defects,
+    now: FileTime,
+    port: u16,
     received: Vec<u8>,
+    fragment: u16,
     is_bound: bool,
     is_closed: bool,
     contexts: Vec<Context>,
@@ -32,15 +37,13 @@ struct Context {
 enum Syntax {
     Ndr32,
     Ndr64,
-    Features(u16),
-    Other,
 }
 
 /// A context that a client proposes.
 struct Proposed {
     id: u16,
     is_ours: bool,
-    syntaxes: Vec<Syntax>,
+    syntaxes: Vec<SyntaxId>,
 }
 
 /// A call whose last fragment has not come.
@@ -67,18 +70,25 @@ const NAME: usize = 108;
 const NAME_UNITS: usize = 64;
 const COUNT: u32 = 50;
 const EXTENDED_GRACE: u32 = 6;
+/// In 100 ns.
+const FOUR_HOURS: u64 = 4 * 3600 * 10_000_000;
 const INVALID_DATA: u32 = 0x8007_000d;
+const NO_KEY: u32 = 0xc004_f042;
+const CLOCK_SKEW: u32 = 0xc004_f06c;
 const OP_RNG_ERROR: u32 = 0x1c01_0002;
 const UNK_IF: u32 = 0x1c01_0003;
 const PROTO_ERROR: u32 = 0x1c01_000b;
 const FAULT_NDR: u32 = 0x0000_06f7;
 
 impl Host {
-    /// A host that has these defects, on a connection that was just opened.
-    pub fn new(defects: Defects) -> Self {
+    /// A host that has these defects, at this time and port, on a connection that was just opened.
+    pub fn new(defects: Defects, now: FileTime, port: u16) -> Self {
         Self {
             defects,
+            now,
+            port,
             received: Vec::new(),
+            fragment: MAX_FRAGMENT,
             is_bound: false,
             is_closed: false,
             contexts: Vec::new(),
@@ -103,22 +113,26 @@ impl Host {
     pub fn take(&mut self, received: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         self.received.extend_from_slice(received);
-        while !self.is_closed && self.received.len() >= HEADER {
+        while !self.is_closed && !self.received.is_empty() {
             let head = &self.received;
-            let header = Header {
-                flags: head[3],
-                is_big: head[4] >> 4 == 0,
-                call_id: u32_at(head, 12, head[4] >> 4 == 0),
-            };
             if head[0] != 5 {
-                if head[2] == BIND {
+                if head.len() >= HEADER && head[2] == BIND {
                     out.extend(nak(1, 4));
                 }
                 self.is_closed = true;
                 break;
             }
-            let length = usize::from(u16_at(head, 8, header.is_big));
-            if !(HEADER..=MAX_FRAGMENT).contains(&length) {
+            if head.len() < HEADER {
+                break;
+            }
+            let is_big = head[4] >> 4 == 0;
+            let header = Header { flags: head[3], is_big, call_id: u32_at(head, 12, is_big) };
+            let length = usize::from(u16_at(head, 8, is_big));
+            if length < HEADER {
+                self.is_closed = true;
+                break;
+            }
+            if length > self.fragment.into() {
                 self.refuse(header, PROTO_ERROR, &mut out);
                 break;
             }
@@ -140,6 +154,8 @@ impl Host {
                 None => self.refuse(header, PROTO_ERROR, out),
             },
             REQUEST => self.request(pdu, header, out),
+            CO_CANCEL => {}
+            ORPHANED => self.call = self.call.take().filter(|call| call.call_id != header.call_id),
             _ => self.refuse(header, PROTO_ERROR, out),
         }
     }
@@ -151,31 +167,36 @@ impl Host {
     }
 
     fn bind(&mut self, pdu: &[u8], header: Header, out: &mut Vec<u8>) {
+        let Some(proposed) = proposed(pdu, header.is_big) else {
+            return self.refuse(header, PROTO_ERROR, out);
+        };
         let has_auth = u16_at(pdu, 10, header.is_big) != 0;
-        match proposed(pdu, header.is_big) {
-            Some(proposed) if !self.is_bound && !has_auth && !proposed.is_empty() => {
-                self.is_bound = true;
-                self.acknowledge(BIND_ACK, header, &proposed, out);
-            }
-            _ => {
-                out.extend(nak(header.call_id, if has_auth { 8 } else { 0 }));
-                self.is_closed = true;
-            }
+        let group = u32_at(pdu, 20, header.is_big);
+        if self.is_bound || has_auth || proposed.is_empty() || ![0, GROUP].contains(&group) {
+            out.extend(nak(header.call_id, if has_auth && !self.is_bound { 8 } else { 0 }));
+            self.is_closed = true;
+            return;
         }
+        self.is_bound = true;
+        let offer = u16_at(pdu, 16, header.is_big).min(u16_at(pdu, 18, header.is_big));
+        self.fragment = (offer & !7).clamp(MIN_FRAGMENT, MAX_FRAGMENT);
+        self.acknowledge(BIND_ACK, header, &proposed, out);
     }
 
     fn acknowledge(&mut self, ptype: u8, header: Header, proposed: &[Proposed], out: &mut Vec<u8>) {
         let mut body = Vec::new();
-        let fragment = u16::try_from(MAX_FRAGMENT).expect("it is less than 64 KiB").to_le_bytes();
-        body.extend([fragment, fragment].as_flattened());
+        body.extend([self.fragment.to_le_bytes(); 2].as_flattened());
         body.extend(GROUP.to_le_bytes());
-        // The secondary address, of an alter_context_resp an empty one, and padding: from 24 to 32, or 28.
-        match ptype {
-            BIND_ACK => body.extend(b"\x05\x001688\0\0"),
-            _ => body.extend([0; 4]),
-        }
+        // The secondary address: the port, and nothing in an alter_context_resp.
+        let address = if ptype == BIND_ACK { format!("{}\0", self.port) } else { String::new() };
+        body.extend(u16::try_from(address.len()).expect("it is short").to_le_bytes());
+        body.extend(address.as_bytes());
+        body.resize(body.len().next_multiple_of(4), 0);
         body.extend([u8::try_from(proposed.len()).expect("it was counted in a byte"), 0, 0, 0]);
-        let has_ndr64 = proposed.iter().any(|context| context.syntaxes.contains(&Syntax::Ndr64));
+        let has_ndr64 = proposed
+            .iter()
+            .flat_map(|context| &context.syntaxes)
+            .any(|syntax| syntax.uuid == SyntaxId::NDR64.uuid && syntax.minor() == 0);
         let preferred = if has_ndr64 { Syntax::Ndr64 } else { Syntax::Ndr32 };
         for context in proposed {
             let (result, reason, syntax) = self.judge(context, preferred);
@@ -184,37 +205,28 @@ impl Host {
             body.extend(syntax.uuid.to_wire());
             body.extend(syntax.version.to_le_bytes());
         }
-        out.extend(pdu(ptype, header.call_id, &body));
+        out.extend(pdu(ptype, header.flags & CONC_MPX, header.call_id, &body));
     }
 
     /// Result, reason and transfer syntax.
     fn judge(&mut self, proposed: &Proposed, preferred: Syntax) -> (u16, u16, SyntaxId) {
         let none = SyntaxId::default();
         let known = self.contexts.iter().position(|context| context.id == proposed.id);
-        if let Some(at) = known
-            && self.defects.have(Defect::ContextReuse)
-        {
+        if let Some(at) = known {
             self.contexts[at].syntax = None;
         }
-        let features = proposed.syntaxes.iter().find_map(|syntax| match syntax {
-            Syntax::Features(bits) => Some(bits & 3),
-            _ => None,
-        });
-        if let Some(bits) = features {
-            return (3, bits, none);
+        let judged = judged(proposed, preferred);
+        if judged.0 == 0 {
+            match known {
+                Some(at) => self.contexts[at].syntax = Some(preferred),
+                None if self.contexts.len() == MAX_CONTEXTS => return (2, 3, none),
+                None => self.contexts.push(Context { id: proposed.id, syntax: Some(preferred) }),
+            }
         }
-        if !proposed.is_ours {
-            return (2, 1, none);
+        if !self.defects.have(Defect::ContextReuse) {
+            self.contexts.retain(|context| context.syntax.is_some());
         }
-        if !proposed.syntaxes.contains(&preferred) {
-            return (2, 2, none);
-        }
-        match known {
-            Some(at) => self.contexts[at].syntax = Some(preferred),
-            None if self.contexts.len() == MAX_CONTEXTS => return (2, 3, none),
-            None => self.contexts.push(Context { id: proposed.id, syntax: Some(preferred) }),
-        }
-        (0, 0, if preferred == Syntax::Ndr64 { SyntaxId::NDR64 } else { SyntaxId::NDR32 })
+        judged
     }
 
     fn request(&mut self, pdu: &[u8], header: Header, out: &mut Vec<u8>) {
@@ -223,19 +235,20 @@ impl Host {
         if !is_served || pdu.len() < begin {
             return self.refuse(header, PROTO_ERROR, out);
         }
-        let mut end = pdu.len();
         let auth_length = usize::from(u16_at(pdu, 10, header.is_big));
         if auth_length > 0 {
-            if !self.defects.have(Defect::AuthLength) && end - begin < 8 + auth_length {
-                return self.refuse(header, PROTO_ERROR, out);
+            // Nobody has authenticated. What they have tried it with is noted.
+            let trailer = pdu.len().wrapping_sub(8 + auth_length);
+            if self.defects.have(Defect::AuthLength) || trailer <= pdu.len() {
+                self.note = format!("authentication of type {}", pdu[trailer]);
             }
-            end = end.wrapping_sub(8 + auth_length);
+            return self.refuse(header, PROTO_ERROR, out);
         }
-        let stub = &pdu[begin..end];
-        let hint = size(u32_at(pdu, 16, header.is_big).into());
+        let stub = &pdu[begin..];
+        let hint = size(u32_at(pdu, 16, header.is_big).into()).min(MAX_STUB);
         let is_last = header.flags & LAST != 0;
         if header.flags & FIRST != 0 {
-            if self.call.is_some() || hint > MAX_STUB {
+            if self.call.is_some() {
                 return self.refuse(header, PROTO_ERROR, out);
             }
             let mut buffer = stub.to_vec();
@@ -274,19 +287,19 @@ impl Host {
         let Some(message) = self.data(&call.buffer[..call.filled], syntax, header.is_big) else {
             return fault(call.call_id, call.context, FAULT_NDR);
         };
-        let answer = match message.get(..4).map(|version| u16_at(version, 2, false)) {
-            Some(4) => self.answer_v4(message),
-            Some(5) => self.answer_v5_or_v6(message, Version::V5),
-            Some(6) => self.answer_v5_or_v6(message, Version::V6),
-            _ => None,
+        let answered = match message.get(..4).map(|version| u32_at(version, 0, false)) {
+            Some(0x4_0000) => self.answer_v4(message),
+            Some(0x5_0000) => self.answer_v5_or_v6(message, Version::V5),
+            Some(0x6_0000) => self.answer_v5_or_v6(message, Version::V6),
+            _ => Err(INVALID_DATA),
         };
         let mut stub = Vec::new();
         let put = |stub: &mut Vec<u8>, value: usize| match syntax {
             Syntax::Ndr64 => stub.extend((value as u64).to_le_bytes()),
             _ => stub.extend(u32::try_from(value).expect("no answer is that long").to_le_bytes()),
         };
-        match answer {
-            Some(answer) => {
+        match answered {
+            Ok(answer) => {
                 for value in [answer.len(), 0x0002_0000, answer.len()] {
                     put(&mut stub, value);
                 }
@@ -294,10 +307,10 @@ impl Host {
                 stub.resize(stub.len().next_multiple_of(4), 0);
                 stub.extend([0; 4]);
             }
-            None => {
+            Err(hresult) => {
                 put(&mut stub, 0);
                 put(&mut stub, 0);
-                stub.extend(INVALID_DATA.to_le_bytes());
+                stub.extend(hresult.to_le_bytes());
             }
         }
         let mut body = Vec::new();
@@ -305,7 +318,7 @@ impl Host {
         body.extend(call.context.to_le_bytes());
         body.extend([0, 0]);
         body.extend(stub);
-        pdu(RESPONSE, call.call_id, &body)
+        pdu(RESPONSE, 0, call.call_id, &body)
     }
 
     /// The bytes that a stub's counts tell.
@@ -330,9 +343,9 @@ impl Host {
         Some(&stub[head..][..size(length)])
     }
 
-    fn answer_v4(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+    fn answer_v4(&mut self, message: &[u8]) -> Result<Vec<u8>, u32> {
         if message.len() != BODY + 16 || mac::v4(&message[..BODY]) != array_at(message, BODY) {
-            return None;
+            return Err(INVALID_DATA);
         }
         let mut name = [0; NAME_UNITS];
         let mut units = 0;
@@ -352,13 +365,13 @@ impl Host {
             }
             self.note += &format!(", counted {} times over", COUNT / demand);
         }
-        let body = response_body(message);
-        Some([&body[..], &mac::v4(&body)].concat())
+        let body = self.response_body(message)?;
+        Ok([&body[..], &mac::v4(&body)].concat())
     }
 
-    fn answer_v5_or_v6(&mut self, message: &[u8], version: Version) -> Option<Vec<u8>> {
+    fn answer_v5_or_v6(&mut self, message: &[u8], version: Version) -> Result<Vec<u8>, u32> {
         if message.len() != 4 + 16 + BODY + 4 {
-            return None;
+            return Err(INVALID_DATA);
         }
         let mut plain = [0; 16 + BODY + 4];
         match version {
@@ -366,25 +379,25 @@ impl Host {
             _ => V6.cbc_decrypt_to(&[0; 16], &message[4..], &mut plain),
         }
         let k: Block = array_at(&plain, 0);
-        let request = unpadded(&plain[16..], self.defects.have(Defect::Padding))?;
-        if request.len() < BODY {
-            return None;
+        let request = unpadded(&plain[16..]).ok_or(INVALID_DATA)?;
+        if request.len() < BODY || (request.len() > BODY && !self.defects.have(Defect::Padding)) {
+            return Err(INVALID_DATA);
         }
         let mut asked = [0; BODY];
         asked[..request.len()].copy_from_slice(request);
         if asked[..4] != message[..4] {
-            return None;
+            return Err(INVALID_DATA);
         }
+        let mut answer = self.response_body(&asked)?;
         self.answers = self.answers.wrapping_add(1);
         let random = salt::hash(&[self.answers; 16]);
         let (s, r): (Block, Block) = (array_at(&random, 0), array_at(&random, 16));
-        let mut answer = response_body(&asked);
         answer.extend(rijndael::xor(&s, &k));
         answer.extend(salt::hash(&s));
         if version == Version::V5 {
             pad(&mut answer);
             V5.cbc_encrypt(&array_at(message, 4), &mut answer);
-            return Some([&message[..20], &answer].concat());
+            return Ok([&message[..20], &answer].concat());
         }
         answer.extend(HostIdentity::TEST.hwid());
         answer.extend(k);
@@ -393,7 +406,28 @@ impl Host {
         answer.extend(self.keys.v6(client_time, 0, &answer));
         pad(&mut answer);
         V6.cbc_encrypt(&[0; 16], &mut answer);
-        Some([&message[..4], &answer].concat())
+        Ok([&message[..4], &answer].concat())
+    }
+
+    /// What all versions answer a body of 236 bytes with.
+    fn response_body(&self, asked: &[u8]) -> Result<Vec<u8>, u32> {
+        if !product::kms_ids().any(|product| product.guid.to_wire() == asked[48..64]) {
+            return Err(NO_KEY);
+        }
+        if u64_at(asked, 84, false).abs_diff(self.now.0) > FOUR_HOURS {
+            return Err(CLOCK_SKEW);
+        }
+        let identity = HostIdentity::TEST;
+        let epid = identity.epid();
+        let mut body = asked[..4].to_vec();
+        body.extend(u32::try_from(epid.len()).expect("it is short").to_le_bytes());
+        body.extend(epid);
+        body.extend(&asked[64..80]); // CMID
+        body.extend(&asked[84..92]); // ClientTime
+        for number in [COUNT, 120, 10_080] {
+            body.extend(number.to_le_bytes());
+        }
+        Ok(body)
     }
 }
 
@@ -408,19 +442,31 @@ fn proposed(pdu: &[u8], is_big: bool) -> Option<Vec<Proposed>> {
         at += 24;
         let offered = pdu.get(at..at + 20 * syntaxes)?;
         at += offered.len();
-        let syntaxes = offered.chunks(20).map(|offered| syntax(offered, is_big)).collect();
+        let syntax =
+            |offered| SyntaxId { uuid: uuid(offered, 0, is_big), version: u32_at(offered, 16, is_big) };
+        let syntaxes = offered.chunks(20).map(syntax).collect();
         contexts.push(Proposed { id, is_ours, syntaxes });
     }
     Some(contexts)
 }
 
-fn syntax(offered: &[u8], is_big: bool) -> Syntax {
-    let id = SyntaxId { uuid: uuid(offered, 0, is_big), version: u32_at(offered, 16, is_big) };
-    match id {
-        SyntaxId::NDR32 => Syntax::Ndr32,
-        SyntaxId::NDR64 => Syntax::Ndr64,
-        _ if offered[..8] == FEATURES => Syntax::Features(u16_at(offered, 8, false)),
-        _ => Syntax::Other,
+/// Result, reason and transfer syntax for a context by itself.
+fn judged(proposed: &Proposed, preferred: Syntax) -> (u16, u16, SyntaxId) {
+    let none = SyntaxId::default();
+    let features = proposed.syntaxes.iter().find_map(|syntax| match syntax.transfer() {
+        TransferSyntax::BindTimeFeatures(bits) => Some(bits & 3),
+        _ => None,
+    });
+    if let Some(bits) = features {
+        return (3, bits, none);
+    }
+    if !proposed.is_ours {
+        return (2, 1, none);
+    }
+    let wanted = if preferred == Syntax::Ndr64 { SyntaxId::NDR64.uuid } else { SyntaxId::NDR32.uuid };
+    match proposed.syntaxes.iter().find(|syntax| syntax.uuid == wanted) {
+        Some(syntax) => (0, 0, *syntax),
+        None => (2, 2, none),
     }
 }
 
@@ -428,12 +474,11 @@ fn uuid(bytes: &[u8], at: usize, is_big: bool) -> Guid {
     if is_big { Guid::from_wire_be(array_at(bytes, at)) } else { Guid::from_wire(array_at(bytes, at)) }
 }
 
-/// PKCS#7 taken off: all bytes of the padding say how many they are. None of them say nothing wrong.
-fn unpadded(plain: &[u8], may_be_empty: bool) -> Option<&[u8]> {
+/// PKCS#7 taken off: all bytes of the padding say how many they are. Nobody asks whether there are any.
+fn unpadded(plain: &[u8]) -> Option<&[u8]> {
     let count = usize::from(*plain.last()?);
     let begin = plain.len().checked_sub(count)?;
-    let is_right = plain[begin..].iter().all(|&byte| usize::from(byte) == count);
-    (is_right && (count > 0 || may_be_empty)).then_some(&plain[..begin])
+    plain[begin..].iter().all(|&byte| usize::from(byte) == count).then_some(&plain[..begin])
 }
 
 fn pad(plain: &mut Vec<u8>) {
@@ -441,24 +486,9 @@ fn pad(plain: &mut Vec<u8>) {
     plain.resize(plain.len() + count, u8::try_from(count).expect("it is 16 at most"));
 }
 
-/// What all versions answer a body of 236 bytes with.
-fn response_body(asked: &[u8]) -> Vec<u8> {
-    let epid = HostIdentity::TEST;
-    let epid = epid.epid();
-    let mut body = asked[..4].to_vec();
-    body.extend(u32::try_from(epid.len()).expect("it is short").to_le_bytes());
-    body.extend(epid);
-    body.extend(&asked[64..80]); // CMID
-    body.extend(&asked[84..92]); // ClientTime
-    for number in [COUNT, 120, 10_080] {
-        body.extend(number.to_le_bytes());
-    }
-    body
-}
-
 fn nak(call_id: u32, reason: u16) -> Vec<u8> {
     let [low, high] = reason.to_le_bytes();
-    pdu(BIND_NAK, call_id, &[low, high, 1, 5, 0])
+    pdu(BIND_NAK, 0, call_id, &[low, high, 2, 5, 0, 5, 1])
 }
 
 fn fault(call_id: u32, context: u16, status: u32) -> Vec<u8> {
@@ -467,9 +497,9 @@ fn fault(call_id: u32, context: u16, status: u32) -> Vec<u8> {
     body.extend([0, 0]);
     body.extend(status.to_le_bytes());
     body.extend([0; 4]);
-    pdu(FAULT, call_id, &body)
+    pdu(FAULT, DID_NOT_EXECUTE, call_id, &body)
 }
 
 const GROUP: u32 = 0x0d0e_0f0c;
-/// What the UUID of bind-time feature negotiation begins with.
-const FEATURES: [u8; 8] = [0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45];
+const MIN_FRAGMENT: u16 = 2048;
+const MAX_FRAGMENT: u16 = 5840;

@@ -16,4 +16,4 @@ pub use client::{Client, Verdict};
 pub use conversation::{Piece, play};
 pub use defect::{Defect, Defects};
 pub use host::Host;
-pub use seed::{Seed, seeds, seeds_at};
+pub use seed::{NOW, Seed, seeds, seeds_at};

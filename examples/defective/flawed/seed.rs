@@ -110,5 +110,5 @@ fn body(version: Version, now: FileTime) -> RequestBody {
     }
 }
 
-/// 2026-11-22.
-const NOW: FileTime = FileTime(134_397_673_530_000_000);
+/// 2026-11-22, when it is in the conversations.
+pub const NOW: FileTime = FileTime(134_397_673_530_000_000);
