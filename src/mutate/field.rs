@@ -85,6 +85,41 @@ pub(super) fn change(dice: &mut Dice, field: &Field, bytes: &mut [u8], changes: 
     }
 }
 
+/// Sets a field to a value that means something: what programs have a case of their own for.
+pub(super) fn set_known(dice: &mut Dice, field: &Field, bytes: &mut [u8], changes: &mut Changes) {
+    let raw = &mut bytes[field.offset..field.offset + field.length];
+    match field.kind {
+        Kind::Version => {}
+        Kind::Number(known) => {
+            let from = raw.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+            let to = if dice.one_in(8) { u32::MAX } else { dice.pick(known) };
+            raw.copy_from_slice(&to.to_le_bytes());
+            changes.number(field.name, from, to);
+        }
+        Kind::Machine => {
+            raw.fill(0);
+            changes.done(field.name, "set to nil");
+        }
+        Kind::Catalog => {
+            raw.copy_from_slice(&catalog_guid(dice).to_wire());
+            changes.done(field.name, "set to one of the catalog");
+        }
+        Kind::Time => {
+            let value = dice.pick(&[0, 1, u64::MAX, u64::MAX >> 1, UNIX_EPOCH]);
+            raw.copy_from_slice(&value.to_le_bytes());
+            changes.done(field.name, "set to an end of time");
+        }
+        Kind::Text if dice.one_in(2) => {
+            raw.fill(0);
+            changes.done(field.name, "emptied");
+        }
+        Kind::Text => {
+            fill(raw, &[b'A', 0]);
+            changes.done(field.name, "without a NUL");
+        }
+    }
+}
+
 /// Changes a little-endian number of up to 8 bytes.
 pub(super) fn number(
     dice: &mut Dice,
