@@ -406,7 +406,7 @@ fn traced(dialogue: &[(Direction, Vec<u8>)], part: usize) -> Told {
     let mut told = Told::default();
     let summary = trace_packets(&mut Dialogue::packets(&dialogues), &Options::default(), &mut told);
     assert_eq!(summary.connections, 1);
-    assert_eq!(summary.exchanges as usize, told.exchanges.len());
+    assert_eq!(summary.exchanges, told.exchanges.len() as u64);
     told
 }
 

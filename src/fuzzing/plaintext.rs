@@ -447,7 +447,7 @@ fn other_body(body: &mut ResponseBody, plan: &Plaintext<'_>, is_encrypted: bool)
             if is_encrypted { &["version_echo", "version_envelope"] } else { &["version_echo"] }
         }
         // An odd byte, behind or without its terminator.
-        _ if body.epid.len() % 2 == 0 => {
+        _ if body.epid.len().is_multiple_of(2) => {
             body.epid.push(0);
             &[]
         }
