@@ -199,7 +199,7 @@ pub(super) fn response_checks(
 /// Whether an ePID has one NUL, at its end.
 pub(super) fn ends_with_its_only_nul(epid: &[u8]) -> bool {
     let first = epid.chunks(2).position(|unit| unit == [0, 0]);
-    epid.len() % 2 == 0 && first.is_some_and(|first| 2 * first + 2 == epid.len())
+    epid.len().is_multiple_of(2) && first.is_some_and(|first| 2 * first + 2 == epid.len())
 }
 
 /// K: what encrypts to the request's IV.
