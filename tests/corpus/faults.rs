@@ -436,7 +436,7 @@ fn dns() -> Vec<(&'static str, Vec<u8>)> {
             "class_unknown",
             answer(0, &[[&b"\xc0\x0c\0\x01\0\x63\0\0\0\x3c\0\x04"[..], &[192, 0, 2, 1]].concat()]),
         ),
-        ("record_cut", [answer(0, &[record(1, &[192, 0, 2, 1])]), vec![]].concat()[..60].to_vec()),
+        ("record_cut", [answer(0, &[record(1, &[192, 0, 2, 1])]), vec![]].concat()[..50].to_vec()),
         ("rcodes", (0..=15).map(|rcode| answer(rcode, &[])).last().unwrap()),
         ("azure", {
             let question = b"\x05azkms\x04core\x07windows\x03net\0\0\x01\0\x01";
