@@ -40,7 +40,13 @@ use transcript::Transcript;
 type Seeds = BTreeMap<(&'static str, String), Vec<u8>>;
 
 /// The fewest seeds of a target; a cut that finds nothing must not pass for a corpus.
-const FLOOR: usize = 15;
+const FLOOR: usize = 16;
+
+/// The fewest seeds of all targets together.
+const FLOOR_OF_ALL: usize = 1500;
+
+/// The fewest inputs that once failed: they only become more.
+const FLOOR_OF_REGRESSIONS: usize = 9;
 
 /// Recordings of whole conversations, one of a kind each; of what they have in common, the first one's is taken.
 const CONVERSATIONS: [&str; 22] = [
@@ -355,6 +361,12 @@ fn main() {
             let count = files(&folder(target)).len();
             assert!(count >= FLOOR, "{target} has {count} seeds");
         }
+        let count = committed().len();
+        assert!(count >= FLOOR_OF_ALL, "{count} seeds");
+        let regressions =
+            TARGETS.iter().map(|(target, _)| files(&corpus().join("regressions").join(target)).len());
+        let count: usize = regressions.sum();
+        assert!(count >= FLOOR_OF_REGRESSIONS, "{count} inputs that once failed");
         for parent in [corpus(), corpus().join("regressions")] {
             for entry in fs::read_dir(parent)? {
                 let name = entry?.file_name().into_string().unwrap();
