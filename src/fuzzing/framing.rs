@@ -176,20 +176,20 @@ pub fn pdu(data: &[u8]) {
         assert!(again == pdu && stopped == error, "{again:?}, and with bytes behind it {pdu:?}");
     }
     if is_turn(data, 4) {
+        words::pdu(&pdu);
         match &error {
             None => {
                 assert_eq!(Pdu::parse(data).as_ref(), Ok(&pdu));
                 assert_eq!(pdu.encode_sized().expect("it has a length"), bytes);
             }
-            Some(error) => assert_eq!(Pdu::parse(data).as_ref(), Err(error)),
+            Some(error) => {
+                words::error(error, bytes);
+                assert_eq!(Pdu::parse(data).as_ref(), Err(error));
+            }
         }
     }
     if is_turn(data, 16) {
         ignore(&pdu);
-        words::pdu(&pdu);
-        if let Some(error) = &error {
-            words::error(error, bytes);
-        }
         ignore(&format_args!("{} {} {:?}", pdu.header.ptype, pdu.header.flags, error.map(|e| e.to_string())));
     }
 }

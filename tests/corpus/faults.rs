@@ -265,17 +265,12 @@ fn ldap() -> Vec<(&'static str, Vec<u8>)> {
         let list: Vec<u8> = attributes.iter().flat_map(of).collect();
         message(1, 0x64, &[element(4, b"CN=a,DC=test"), element(0x30, &list)].concat())
     };
-    let every_code = (0..=124).map(|code| {
-        (
-            if code == 0 { CLIENT } else { SERVER },
-            if code == 0 {
-                (1..=124).flat_map(|id| search(id, "", id % 5, present, &["1.1", "*", "+"])).collect()
-            } else {
-                result(code, 0x65, code)
-            },
-        )
-    });
-    let every_code: Vec<(u8, Vec<u8>)> = every_code.collect();
+    let every_code: Vec<(u8, Vec<u8>)> = (0..=124)
+        .flat_map(|code| {
+            let asked = search(1, "", code % 5, present, &["1.1", "*", "+"]);
+            [(CLIENT, asked), (SERVER, result(1, 0x65, code))]
+        })
+        .collect();
     let bind = |id: u8, method: &[u8]| message(id, 0x60, &[&b"\x02\x01\x03\x04\0"[..], method].concat());
     vec![
         ("names_quoted", base("CN=\"a, b\"+OU=c ; DC = \"d\"")),
@@ -436,7 +431,7 @@ fn dns() -> Vec<(&'static str, Vec<u8>)> {
             "class_unknown",
             answer(0, &[[&b"\xc0\x0c\0\x01\0\x63\0\0\0\x3c\0\x04"[..], &[192, 0, 2, 1]].concat()]),
         ),
-        ("record_cut", [answer(0, &[record(1, &[192, 0, 2, 1])]), vec![]].concat()[..60].to_vec()),
+        ("record_cut", [answer(0, &[record(1, &[192, 0, 2, 1])]), vec![]].concat()[..50].to_vec()),
         ("rcodes", (0..=15).map(|rcode| answer(rcode, &[])).last().unwrap()),
         ("azure", {
             let question = b"\x05azkms\x04core\x07windows\x03net\0\0\x01\0\x01";

@@ -32,7 +32,7 @@ use volact::fuzzing::seeds::{self as cut, Connection, Cutter, formats, kind_of};
 use volact::fuzzing::{FramerPlan, KeyPlan, TARGETS};
 use volact::kms::{Ndr, RequestMessage, ResponseMessage};
 use volact::tls::Side;
-use volact::trace::{Answer, Exchange, Options};
+use volact::trace::{Answer, Exchange, InputKind, Options, RingOptions, look_at};
 
 use transcript::Transcript;
 
@@ -40,7 +40,13 @@ use transcript::Transcript;
 type Seeds = BTreeMap<(&'static str, String), Vec<u8>>;
 
 /// The fewest seeds of a target; a cut that finds nothing must not pass for a corpus.
-const FLOOR: usize = 15;
+const FLOOR: usize = 16;
+
+/// The fewest seeds of all targets together.
+const FLOOR_OF_ALL: usize = 1500;
+
+/// The fewest inputs that once failed: they only become more.
+const FLOOR_OF_REGRESSIONS: usize = 9;
 
 /// Recordings of whole conversations, one of a kind each; of what they have in common, the first one's is taken.
 const CONVERSATIONS: [&str; 22] = [
@@ -221,6 +227,88 @@ const MAK_CAPTURES: [&str; 5] = [
     "mak_tls13_dsb.pcapng",
 ];
 
+/// Recordings around KMS that are seeds of `capture`, the smallest that tell something.
+const AROUND_CAPTURES: [&str; 24] = [
+    "directory/ldap_changes.pcapng",
+    "directory/ldap_errors.pcapng",
+    "directory/ldap_list.pcapng",
+    "directory/ldap_referrals.pcapng",
+    "directory/ldap_starttls.pcapng",
+    "discovery/dns_aliases.pcapng",
+    "discovery/dns_azure.pcapng",
+    "discovery/dns_errors.pcapng",
+    "discovery/dns_fragments.pcapng",
+    "discovery/dns_kms_failover.pcapng",
+    "discovery/dns_suffixes.pcapng",
+    "discovery/dns_tcp.pcapng",
+    "discovery/dns_truncated.pcapng",
+    "discovery/dns_update.pcapng",
+    "discovery/mdns.pcapng",
+    "mak/mak_faults.pcapng",
+    "mak/mak_internet.pcapng",
+    "mak/mak_pipelined.pcapng",
+    "vmbus/vmbus_avma.pcapng",
+    "vmbus/vmbus_control.pcapng",
+    "vmbus/vmbus_damaged.pcapng",
+    "vmbus/vmbus_kvp.pcapng",
+    "vmbus/vmbus_synthrdp.pcapng",
+    "vmbus/vmbus_written.pcapng",
+];
+
+/// Inputs around KMS of which seeds are cut, and for which targets; one of a shape.
+const AROUND: [(&[&str], &[&str]); 4] = [
+    (
+        &[
+            "discovery/dns_aliases.pcapng",
+            "discovery/dns_edns.pcapng",
+            "discovery/dns_errors.pcapng",
+            "discovery/dns_tcp.pcapng",
+            "discovery/dns_truncated.pcapng",
+            "discovery/dns_types.pcapng",
+            "discovery/dns_update.pcapng",
+            "discovery/mdns.pcapng",
+        ],
+        &["dns"],
+    ),
+    (
+        &[
+            "directory/ldap_attributes.pcapng",
+            "directory/ldap_changes.pcapng",
+            "directory/ldap_errors.pcapng",
+            "directory/ldap_filters.pcapng",
+            "directory/ldap_list.pcapng",
+            "directory/ldap_paged.pcapng",
+            "directory/ldap_sealed_digest.pcapng",
+        ],
+        &["ldap"],
+    ),
+    (
+        &[
+            "mak/mak_echo.pcapng",
+            "mak/mak_faults.pcapng",
+            "mak/mak_forms.pcapng",
+            "mak/mak_internet.pcapng",
+            "mak/mak_internet_faults.pcapng",
+            "mak/mak_item_errors.pcapng",
+            "mak/mak_proxy.pcapng",
+        ],
+        &["soap", "http", "id"],
+    ),
+    (
+        &[
+            "directory/ldif_changes.ldif",
+            "directory/ldif_comments.ldif",
+            "directory/ldif_urls.ldif",
+            "directory/ldif_version.ldif",
+            "mak/mak_request.xml",
+            "mak/mak_response_error.xml",
+            "mak/mak_vamt.cilx",
+            "mak/mak_vamt_attributes.cil",
+        ],
+        &["ldif", "soap", "vamt", "redact"],
+    ),
+];
+
 /// Captures that are seeds themselves: every container, link layer and TCP pathology once, the smallest there is.
 const CAPTURES: [&str; 26] = [
     "fmt_bigendian.pcap",
@@ -273,6 +361,12 @@ fn main() {
             let count = files(&folder(target)).len();
             assert!(count >= FLOOR, "{target} has {count} seeds");
         }
+        let count = committed().len();
+        assert!(count >= FLOOR_OF_ALL, "{count} seeds");
+        let regressions =
+            TARGETS.iter().map(|(target, _)| files(&corpus().join("regressions").join(target)).len());
+        let count: usize = regressions.sum();
+        assert!(count >= FLOOR_OF_REGRESSIONS, "{count} inputs that once failed");
         for parent in [corpus(), corpus().join("regressions")] {
             for entry in fs::read_dir(parent)? {
                 let name = entry?.file_name().into_string().unwrap();
@@ -351,6 +445,11 @@ fn seeds() -> Seeds {
     for name in MAK_CAPTURES {
         cut.put("capture", name, fs::read(support::folder().join("mak").join(name)).unwrap());
     }
+    for name in AROUND_CAPTURES {
+        let (_, file) = name.split_once('/').unwrap();
+        cut.put("capture", file, fs::read(support::folder().join(name)).unwrap());
+    }
+    cut.around();
     for name in FILES {
         cut.put("file", name, fs::read(support::folder().join(name)).unwrap());
     }
@@ -643,6 +742,24 @@ impl Cut {
             assert!(cutter.packets(name, &mut reader(name), &[]).is_empty());
         }
         self.take(&cutter.finish());
+    }
+
+    /// Seeds of what is around KMS.
+    fn around(&mut self) {
+        for (names, targets) in AROUND {
+            let mut cutter = Cutter::new(&Options::default(), &[]).only(targets);
+            for name in names {
+                let input = capture::open(&support::folder().join(name)).unwrap();
+                let failures = match look_at(input).unwrap() {
+                    (InputKind::Capture, input) => {
+                        cutter.packets(name, &mut CaptureReader::new(input).unwrap(), &[])
+                    }
+                    (kind, input) => cutter.document(name, kind, input, &RingOptions::default()),
+                };
+                assert!(failures.is_empty(), "{failures:?}");
+            }
+            self.take(&cutter.finish());
+        }
     }
 
     fn take(&mut self, cut: &cut::Seeds) {
