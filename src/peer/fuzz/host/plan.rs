@@ -166,19 +166,18 @@ fn set_stream_anew(stream: &mut [u8], likely: Ndr, now: FileTime, leaves_traces:
         at += length;
         let Some((header, head, length)) = found else { continue };
         let (flags, endianness) = (header.flags, header.drep.endianness());
+        let set = |stub: &mut [u8]| set_anew(stub, endianness, likely, now, leaves_traces);
         if flags.has(PfcFlags::FIRST) {
             parts.clear();
         }
         parts.push((begin + head, length));
-        if !flags.has(PfcFlags::LAST) {
-            continue;
-        }
         if let [(begin, length)] = parts[..] {
-            set_anew(&mut stream[begin..begin + length], endianness, likely, now, leaves_traces);
-        } else {
+            // Also where no other fragment follows, whatever is said of that.
+            set(&mut stream[begin..begin + length]);
+        } else if flags.has(PfcFlags::LAST) {
             let mut stub: Vec<u8> =
                 parts.iter().flat_map(|&(begin, length)| stream[begin..begin + length].to_vec()).collect();
-            set_anew(&mut stub, endianness, likely, now, leaves_traces);
+            set(&mut stub);
             let mut rest = &stub[..];
             for &(begin, length) in &parts {
                 let (part, behind) = rest.split_at(length);
@@ -186,7 +185,9 @@ fn set_stream_anew(stream: &mut [u8], likely: Ndr, now: FileTime, leaves_traces:
                 rest = behind;
             }
         }
-        parts.clear();
+        if flags.has(PfcFlags::LAST) {
+            parts.clear();
+        }
     }
 }
 
