@@ -13,9 +13,9 @@ use crate::peer::{Line, Received};
 use crate::rpc::{Association, Body, Pdu, PduType, fault_status_name};
 use crate::wire::{FileTime, Hex, Random};
 
-use super::HostTarget;
 use super::plan::{Begins, Plan, Step, prepared};
 use super::right::{Due, Heard, Right, hear, ndr_of, refusal_of};
+use super::{HostTarget, smaller};
 
 /// A client that does cases one behind the other, on one connection as long as that can be shared.
 pub(super) struct Driver<'a> {
@@ -243,8 +243,8 @@ impl<'a> Driver<'a> {
                     self.note("s2c", "no PDU", &bytes);
                     self.feature(&[7]);
                 }
-                Some(Received::Closed(rest)) => self.ended(due, "ends the connection", &rest),
-                Some(Received::Reset(rest)) => self.ended(due, "resets the connection", &rest),
+                Some(Received::Closed(rest)) => self.ended(plan, due, "ends the connection", &rest),
+                Some(Received::Reset(rest)) => self.ended(plan, due, "resets the connection", &rest),
                 Some(Received::Silent(_)) | None if live.is_closed && !until_end && due.is_some() => {
                     until_end = true;
                 }
@@ -308,7 +308,7 @@ impl<'a> Driver<'a> {
                 let message = format!("the host answers a right request with {heard}");
                 Some(Sign::new(id, "a right request is answered with an activation", message).coarse())
             }
-            (Heard::Refusal(_), Heard::Activation) => accepts(&due, units, live, target, now),
+            (Heard::Refusal(E_INVALIDDATA), Heard::Activation) => accepts(&due, units, live, target, now),
             (Heard::Fault(status), Heard::Activation) => {
                 let name = fault_status_name(status).unwrap_or("fault");
                 let level = if status == NCA_S_UNK_IF || status == NCA_S_OP_RNG_ERROR {
@@ -335,7 +335,7 @@ impl<'a> Driver<'a> {
     }
 
     /// The host has ended the connection.
-    fn ended(&mut self, due: Option<Due>, how: &str, rest: &[u8]) {
+    fn ended(&mut self, plan: &Plan, due: Option<Due>, how: &str, rest: &[u8]) {
         self.note("", how, rest);
         let Some(live) = &mut self.live else { return };
         live.is_over = true;
@@ -347,7 +347,7 @@ impl<'a> Driver<'a> {
             return;
         }
         let Some(due) = due.filter(|_| !by_case) else { return };
-        let matters = matches!(due.heard, Heard::Activation | Heard::Ack);
+        let matters = matches!(due.heard, Heard::Activation | Heard::Ack) && smaller::is_sound(plan);
         let level = if matters { Level::Must } else { Level::Should };
         let sign = if was_closed {
             let message =
@@ -529,6 +529,7 @@ impl<'a> Driver<'a> {
 const RIGHT: &str = "volact: what a right host does (C706 12.6, MS-RPCE 3.1.1, VA2.0 pp. 29-31)";
 /// The call_id of the bind that cases of a bound connection begin with.
 const FIRST_CALL: u32 = 1;
+const E_INVALIDDATA: u32 = 0x8007_000d;
 const NCA_S_OP_RNG_ERROR: u32 = 0x1c01_0002;
 const NCA_S_UNK_IF: u32 = 0x1c01_0003;
 const NCA_S_PROTO_ERROR: u32 = 0x1c01_000b;
