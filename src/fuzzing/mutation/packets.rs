@@ -9,7 +9,7 @@ use crate::fuzzing::FramerPlan;
 pub(super) fn dns(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize) -> bool {
     let Some(&kind) = bytes.first() else { return false };
     match kind % 3 {
-        0 => behind(bytes, 1, most, mutator, |mutator, message, most| dns_message(mutator, message, most)),
+        0 => behind(bytes, 1, most, mutator, dns_message),
         1 => behind(bytes, 1 + FramerPlan::HEAD, most, mutator, |mutator, stream, most| {
             let mut messages = Vec::new();
             let mut rest = &stream[..];

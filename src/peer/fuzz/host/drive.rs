@@ -10,12 +10,12 @@ use crate::peer::fuzz::target::{Outcome, Shown, Sign};
 use crate::peer::host_test::{Offer, probe};
 use crate::peer::line::now;
 use crate::peer::{Line, Received};
-use crate::rpc::{Association, Body, Pdu, PduType, fault_status_name};
+use crate::rpc::{self, Association, Body, Pdu, PduType, fault_status_name};
 use crate::wire::{FileTime, Hex, Random};
 
-use super::HostTarget;
 use super::plan::{Begins, Plan, Step, prepared};
 use super::right::{Due, Heard, Right, hear, ndr_of, refusal_of};
+use super::{HostTarget, smaller};
 
 /// A client that does cases one behind the other, on one connection as long as that can be shared.
 pub(super) struct Driver<'a> {
@@ -39,6 +39,8 @@ struct Live {
     /// The contexts, as the host under test has accepted them.
     association: Association,
     begins: Begins,
+    /// The contexts that it has accepted at any time.
+    accepted: BTreeSet<u16>,
     /// The cases that were done on it: their places, and the packets that were there when they began.
     cases: Vec<(usize, usize)>,
     /// Answers that are due and have not come, of the case that is being done.
@@ -52,12 +54,14 @@ struct Live {
     /// True once this side has sent its FIN, because the case says so, or to see the end of it.
     is_closed: bool,
     is_closed_by_case: bool,
+    /// True where it was sent because an answer took long.
+    is_impatient: bool,
     /// True once the host has ended it.
     is_over: bool,
 }
 
 /// How long an answer may take before it is looked whether the host ends the connection instead.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a host may take to end a connection that was ended towards it.
 const LINGER: Duration = Duration::from_millis(200);
 /// Hosts that have taken longer so often are not waited for any more.
@@ -66,6 +70,18 @@ const LINGERERS: u32 = 8;
 const DYING: Duration = Duration::from_millis(300);
 /// Lines of a transcript.
 const MAX_TRANSCRIPT: usize = 512;
+
+impl Live {
+    /// Takes note of the contexts that are accepted now.
+    fn accept(&mut self) {
+        let contexts = self.association.contexts().iter();
+        self.accepted.extend(
+            contexts
+                .filter(|context| matches!(context.outcome, rpc::Outcome::Accepted(_)))
+                .map(|context| context.id),
+        );
+    }
+}
 
 impl<'a> Driver<'a> {
     pub(super) fn new(
@@ -219,7 +235,10 @@ impl<'a> Driver<'a> {
         let target = self.target;
         let mut until_end = false;
         while let Some(live) = &mut self.live {
-            if live.is_over || live.has_diverged || (live.came >= live.due.len() && !live.is_closed_by_case) {
+            let is_done = live.came >= live.due.len() && !live.is_closed_by_case;
+            // What is sent then does not reach the host.
+            live.has_diverged |= is_done && live.is_impatient;
+            if live.is_over || live.has_diverged || is_done {
                 return;
             }
             // At the end of a connection that the case has closed, its end is waited for.
@@ -238,13 +257,13 @@ impl<'a> Driver<'a> {
                     self.note("s2c", "no PDU", &bytes);
                     self.feature(&[7]);
                 }
-                Some(Received::Closed(rest)) => self.ended(due, "ends the connection", &rest),
-                Some(Received::Reset(rest)) => self.ended(due, "resets the connection", &rest),
+                Some(Received::Closed(rest)) => self.ended(plan, due, "ends the connection", &rest),
+                Some(Received::Reset(rest)) => self.ended(plan, due, "resets the connection", &rest),
                 Some(Received::Silent(_)) | None if live.is_closed && !until_end && due.is_some() => {
                     until_end = true;
                 }
                 Some(Received::Silent(_)) | None if live.is_closed => {
-                    let is_owed = due.is_some() && !live.is_closed_by_case;
+                    let is_owed = due.is_some_and(|due| !may_end(due.heard)) && !live.is_closed_by_case;
                     live.has_diverged = true;
                     self.note("", "silence", &[]);
                     if let (true, Some(due)) = (is_owed, due) {
@@ -263,7 +282,7 @@ impl<'a> Driver<'a> {
                 Some(Received::Silent(_)) | None => {
                     // Whether it answers late, not at all, or hangs shows when the connection is ended towards it.
                     live.line.close_sending();
-                    live.is_closed = true;
+                    (live.is_closed, live.is_impatient) = (true, true);
                     until_end = true;
                     self.note("", "silence; closed by the client", &[]);
                 }
@@ -279,6 +298,9 @@ impl<'a> Driver<'a> {
         let target = self.target;
         let Some(live) = &mut self.live else { return };
         let Some(heard) = hear(bytes, &mut live.association) else { return };
+        if heard == Heard::Ack {
+            live.accept();
+        }
         let due = live.due.get(live.came).copied();
         live.came += 1;
         let last = std::mem::replace(&mut live.last, heard.number());
@@ -303,7 +325,13 @@ impl<'a> Driver<'a> {
                 let message = format!("the host answers a right request with {heard}");
                 Some(Sign::new(id, "a right request is answered with an activation", message).coarse())
             }
-            (Heard::Refusal(_), Heard::Activation) => accepts(&due, units, live, target, now),
+            (Heard::Refusal(E_INVALIDDATA), Heard::Activation) => accepts(&due, units, live, target, now),
+            // Whether a context that was accepted is still there, once it was refused, hosts see differently.
+            (Heard::Fault(NCA_S_UNK_IF), Heard::Activation)
+                if due.context.is_some_and(|id| live.accepted.contains(&id)) =>
+            {
+                None
+            }
             (Heard::Fault(status), Heard::Activation) => {
                 let name = fault_status_name(status).unwrap_or("fault");
                 let level = if status == NCA_S_UNK_IF || status == NCA_S_OP_RNG_ERROR {
@@ -330,7 +358,7 @@ impl<'a> Driver<'a> {
     }
 
     /// The host has ended the connection.
-    fn ended(&mut self, due: Option<Due>, how: &str, rest: &[u8]) {
+    fn ended(&mut self, plan: &Plan, due: Option<Due>, how: &str, rest: &[u8]) {
         self.note("", how, rest);
         let Some(live) = &mut self.live else { return };
         live.is_over = true;
@@ -342,14 +370,15 @@ impl<'a> Driver<'a> {
             return;
         }
         let Some(due) = due.filter(|_| !by_case) else { return };
-        let matters = matches!(due.heard, Heard::Activation | Heard::Ack);
+        let matters = matches!(due.heard, Heard::Activation | Heard::Ack) && smaller::is_sound(plan);
         let level = if matters { Level::Must } else { Level::Should };
+        if may_end(due.heard) {
+            return;
+        }
         let sign = if was_closed {
             let message =
                 format!("the host does not answer where a right one answers a {} with {}", due.to, due.heard);
             Sign::new(silent_id(&due), "what has an answer is answered", message).doubtful()
-        } else if may_end(due.heard) {
-            return;
         } else {
             let message = format!("the host {how} where a right one answers a {} with {}", due.to, due.heard);
             let id = format!("ENDS-{}-{}", ptype_id(due.to), due.heard.id());
@@ -393,6 +422,7 @@ impl<'a> Driver<'a> {
             line,
             right: Right::new(&self.target.settings, random),
             association: Association::default(),
+            accepted: BTreeSet::new(),
             begins,
             cases: Vec::new(),
             due: Vec::new(),
@@ -401,6 +431,7 @@ impl<'a> Driver<'a> {
             has_diverged: false,
             is_closed: false,
             is_closed_by_case: false,
+            is_impatient: false,
             is_over: false,
         };
         let bind = begins.ndr().and_then(|ndr| Offer::only(ndr).pdu(PduType::BIND, FIRST_CALL).ok());
@@ -417,6 +448,7 @@ impl<'a> Driver<'a> {
             Some(Received::Pdu(bytes)) => hear(bytes, &mut live.association),
             _ => None,
         };
+        live.accept();
         self.live = Some(live);
         if self.is_alone {
             self.note("c2s", "bind", &bind);
@@ -523,6 +555,7 @@ impl<'a> Driver<'a> {
 const RIGHT: &str = "volact: what a right host does (C706 12.6, MS-RPCE 3.1.1, VA2.0 pp. 29-31)";
 /// The call_id of the bind that cases of a bound connection begin with.
 const FIRST_CALL: u32 = 1;
+const E_INVALIDDATA: u32 = 0x8007_000d;
 const NCA_S_OP_RNG_ERROR: u32 = 0x1c01_0002;
 const NCA_S_UNK_IF: u32 = 0x1c01_0003;
 const NCA_S_PROTO_ERROR: u32 = 0x1c01_000b;
