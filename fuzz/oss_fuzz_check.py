@@ -82,7 +82,7 @@ def check(built, scratch, target):
     edges = [int(count) for count in re.findall(r"INFO: Loaded \d+ modules? +\((\d+) inline 8-bit counters\)", said)]
     if code != 0 or f"Done {STARTS} runs" not in said:
         complaints.append(f"{target}: it does not start: {said[-2000:]}")
-    if sum(edges) < LEAST_EDGES or "no interesting inputs were found" in said:
+    if sum(edges) < LEAST_EDGES or "ERROR: no interesting inputs" in said:
         complaints.append(f"{target}: it has {sum(edges)} edges that are instrumented")
     dictionary = ROOT / f"fuzz/dictionaries/{target}.dict"
     words = [int(count) for count in re.findall(r"Dictionary: (\d+) entries", said)]
