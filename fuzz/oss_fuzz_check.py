@@ -125,7 +125,7 @@ def projects():
     scripts = {(folder / "build.sh").read_text().splitlines()[-1] for folder in folders}
     if len(scripts) != 1:
         complaints.append(f"the two build.sh end differently: {scripts}")
-    for what in (r"^FROM (.+)$", r"^ENV RUSTUP_TOOLCHAIN (nightly-.+)$", r"^(RUN rustup .+)$", r"^WORKDIR (.+)$"):
+    for what in (r"^FROM (.+)$", r"^ENV RUSTUP_TOOLCHAIN=(nightly-.+)$", r"^(RUN rustup .+)$", r"^WORKDIR (.+)$"):
         found = {tuple(re.findall(what, (folder / "Dockerfile").read_text(), re.M)) for folder in folders}
         if len(found) != 1 or () in found:
             complaints.append(f"the two Dockerfiles differ in {what}: {found}")
