@@ -305,15 +305,10 @@ fn folder(target: &str) -> PathBuf {
     corpus().join(target)
 }
 
-/// The files of a folder, which need not be there. Those that a run of the fuzzer has left beside them have no name but
-/// their SHA-1.
+/// The files of a folder, which need not be there.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let is_named = |path: &PathBuf| {
-        let name = path.file_name().expect("an entry has a name").to_string_lossy();
-        name.len() != 40 || name.bytes().any(|byte| !byte.is_ascii_hexdigit())
-    };
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(is_named).collect();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
 }
