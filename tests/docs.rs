@@ -162,6 +162,9 @@ fn what_the_pages_name_is_what_there_is() {
     for (check, _) in &exchange.checks {
         has("docs/mak.md", check);
     }
+    for (target, _) in volact::fuzzing::TARGETS {
+        has("fuzz/README.md", target);
+    }
 }
 
 /// What a target's function says that it holds: the first paragraph of its documentation, or of that of the function

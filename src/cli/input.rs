@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,6 +87,9 @@ pub(super) const MERGED: &str = "merged";
 
 /// What becomes of each input.
 pub(super) trait Reading {
+    /// A capture's first bytes, before it is told as one; of several that are read as one, none.
+    fn beginning(&mut self, _first: &[u8]) {}
+
     /// A capture, or several as one.
     fn capture(&mut self, file: &FileRecord<'_>, packets: &mut (impl Packets + Send));
 
@@ -110,6 +113,12 @@ impl Input {
         let mut options = Options { checksums: self.checksums, key_log, vmbus_link, ..Options::default() };
         options.ports.extend(&self.ports);
         Ok(options)
+    }
+
+    /// The lines of the key log that was given.
+    pub(super) fn key_log_lines(&self) -> Vec<u8> {
+        let text = self.keylog.as_deref().and_then(|path| key_log_text(path).ok());
+        text.unwrap_or_default() // what is wrong with it was said when it was read
     }
 
     /// The arguments that choose how an input (a dump of rings) is read, as words of a command line.
@@ -191,7 +200,10 @@ impl Input {
             let opened = capture::open_counted(path, progress).and_then(look_at);
             let opened = opened.map(|(kind, reader)| (if is_ring { InputKind::Ring } else { kind }, reader));
             match opened {
-                Ok((InputKind::Capture, reader)) => match CaptureReader::new(reader) {
+                Ok((InputKind::Capture, reader)) => match CaptureReader::new({
+                    reading.beginning(reader.get_ref().0.get_ref());
+                    reader
+                }) {
                     Ok(mut packets) => {
                         reading.capture(&file(FileFormat::Capture(packets.format())), &mut packets);
                     }
@@ -216,12 +228,10 @@ impl Input {
 /// The key log that was given, or the code with which the program ends.
 fn key_log(path: Option<&Path>) -> Result<KeyLog, u8> {
     let Some(path) = path else { return Ok(KeyLog::default()) };
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_KEY_LOG).read_to_end(&mut text));
-    if let Err(error) = read {
+    let text = key_log_text(path).map_err(|error| {
         complain(format_args!("--keylog {}: {error}", path.display()));
-        return Err(FAILED);
-    }
+        FAILED
+    })?;
     let (key_log, errors) = KeyLog::parse(&text);
     for error in errors.iter().take(MOST_COMPLAINTS) {
         complain(format_args!("--keylog {}: {error}", path.display()));
@@ -230,6 +240,12 @@ fn key_log(path: Option<&Path>) -> Result<KeyLog, u8> {
         complain(format_args!("--keylog {}: {more} more lines are none of a key log", path.display()));
     }
     Ok(key_log)
+}
+
+fn key_log_text(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_KEY_LOG).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Bytes of a key log that are read.

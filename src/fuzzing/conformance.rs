@@ -84,7 +84,8 @@ fn told(findings: &Findings) -> String {
         assert!(finding.checked >= finding.broken && finding.broken >= kept as u64, "{:?}", finding.rule);
         assert!(kept <= KEPT, "{:?} kept {kept}", finding.rule);
         for broken in &finding.breaches {
-            assert!(!broken.breach.message.is_empty() && !broken.breach.message.contains('\n'));
+            let message = &broken.breach.message;
+            assert!(!message.is_empty() && !message.contains('\n'), "{:?}: {message:?}", finding.rule);
             told +=
                 &format!("{:?} {:?} {:?} {:?}\n", finding.rule, broken.breach, broken.side, broken.frames);
         }

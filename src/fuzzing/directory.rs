@@ -10,7 +10,7 @@ use crate::directory::{
     Operation, SearchRequest, Session, Side, is_activation_search, ldif, looks_like_ldap,
 };
 
-use super::{Digest, Slow, ignore};
+use super::{Digest, Slow, ignore, words};
 
 /// Holds that a connection says the same in whatever pieces it comes, that every byte of it is accounted for, that what
 /// is held is bounded, and that a message says what the crate that parses LDAP says of it, if both read it whole.
@@ -61,9 +61,12 @@ fn follow(
             Event::Search(exchange) => {
                 assert!(exchange.asked.iter().chain(&exchange.answered).all(|(first, last)| first <= last));
                 if let Some(request) = &exchange.request {
+                    words::search(request);
                     every_request(request);
                 }
                 ignore(&exchange.is_activation());
+                exchange.result.iter().for_each(|result| words::result(result.code));
+                exchange.found.iter().for_each(|found| ignore(&found.dn()));
                 let ending = exchange.ending.name();
                 let (request, references) = (exchange.request, exchange.references);
                 let (result, left_out) = (exchange.result, exchange.left_out);
@@ -79,6 +82,7 @@ fn follow(
                 )
             }
             Event::Operation(exchange) | Event::StartTls(exchange) => {
+                exchange.request.iter().for_each(words::operation);
                 let name = exchange.request.as_ref().map(Operation::name);
                 format!("{} {name:?} {:?} {:?}", exchange.id, exchange.response, exchange.ending)
             }
@@ -219,6 +223,9 @@ pub fn ldif(data: &[u8]) {
             assert!(entry.offset < data.len() as u64);
             (line, end) = (entry.line, entry.offset);
             entries += 1;
+            if let Some(object) = ActivationObject::of(&entry.entry) {
+                words::object(&object);
+            }
             told.take(&entry);
         });
         assert_eq!(summary.entries, entries);

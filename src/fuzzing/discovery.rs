@@ -10,7 +10,8 @@ use crate::discovery::{
 };
 use crate::wire::ErrorKind;
 
-use super::{Digest, FramerPlan, ignore, pieces};
+use super::framing::{FramerPlan, pieces};
+use super::{Digest, ignore, words};
 
 /// Holds that a message is read the same each time, that it has what its header counts unless it says where it is
 /// damaged, and that a cut one gives what is in front of the cut; that a TCP stream in pieces gives the messages of the
@@ -35,6 +36,7 @@ fn message(bytes: &[u8]) {
         Err(error) => return assert!(bytes.len() < 12, "{error}"),
     };
     ignore(&message);
+    words::dns(&message);
     for error in message.errors() {
         assert!(error.offset <= bytes.len().min(MAX_MESSAGE), "{error} is beyond {} bytes", bytes.len());
         assert_ne!(error.kind, ErrorKind::Malformed { what: UNEXPLAINED }, "{error}");
@@ -218,6 +220,7 @@ struct Told {
 impl Told {
     fn lookup(&mut self, lookup: &Lookup<SocketAddr, u64>) {
         self.digest.take(lookup);
+        words::lookup(lookup);
         assert!(self.numbers.insert(lookup.number), "lookup {} is handed out twice", lookup.number);
         assert_eq!(lookup.origin == Origin::Query, lookup.queries.is_some());
         let queries = lookup.queries.as_ref().map_or(0, |queries| u64::from(queries.count));

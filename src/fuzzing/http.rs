@@ -8,7 +8,8 @@ use crate::http::{
     Cut, Framed, Framer, Framing, Handler, Head, Headers, MAX_BODY, MAX_HEAD, MAX_TRAILERS, Message,
 };
 
-use super::{FramerPlan, ignore, pieces};
+use super::framing::{FramerPlan, pieces};
+use super::{ignore, words};
 
 /// Holds that a stream in pieces is framed like the whole one, that every byte that comes is part of just one thing, and
 /// that a framer holds no more than it says; of a stream that is made here, that its messages come out as they went in.
@@ -181,6 +182,7 @@ fn tiled(things: &Things, parts: &[(usize, &[u8])], gap: &std::ops::Range<usize>
 
 /// What holds of any message.
 fn consistent(message: &Message<usize>) {
+    words::http(message);
     assert!(message.body.len() as u64 <= message.body_length);
     let inside = message.head.length as u64 + message.body_length + message.missing;
     assert!(inside <= message.length, "{message:?} has more than its bytes");

@@ -11,7 +11,7 @@ use crate::mak::{
 };
 use crate::wire::utf16;
 
-use super::{Digest, Slow, ignore};
+use super::{Digest, Slow, ignore, words};
 
 /// Holds that a body is read the same each time, that what is wrong with it lies within it, that a cut one gives what is
 /// in front of the cut, and that what was read without an error is read again from what it is written as; and of a body
@@ -51,6 +51,7 @@ fn any_body(body: &[u8]) {
         Err(error) => return assert!(error.offset <= body.len(), "{error} is beyond {} bytes", body.len()),
     };
     ignore(&message);
+    words::body(&message);
     if let Some(error) = &message.error {
         assert!(error.offset <= body.len(), "{error} is beyond {} bytes", body.len());
         ignore(&format_args!("{error}"));

@@ -5,12 +5,13 @@ use std::hash::Hasher as _;
 use crate::vmbus::control::{self, Message};
 use crate::vmbus::pipe::{self, Framed, Reader};
 use crate::vmbus::{
-    ChannelClass, ChannelRecord, ControlEvent, Direction, ErrorEvent, Exchange, Handler, PAGE_LEN, Packet,
-    PacketEvent, PacketType, Payload, PipeMode, Record, RecordKind, Ring, RingWriter, Session, ic, synthrdp,
+    ChannelClass, ChannelRecord, ControlEvent, Direction, Dump, ErrorEvent, Exchange, Handler, PAGE_LEN,
+    Packet, PacketEvent, PacketType, Payload, PipeMode, Record, RecordKind, Ring, RingPair, RingWriter,
+    Session, ic, synthrdp,
 };
 use crate::wire::Guid;
 
-use super::{Digest, ignore};
+use super::{Digest, ignore, words};
 
 /// Holds that a control message is written back byte for byte, that the strict parser takes what the lax one reads to its
 /// end, and that bytes behind a body change nothing of a message that has no newer form.
@@ -24,6 +25,7 @@ pub fn vmbus_control(data: &[u8]) {
     };
     assert_eq!(message.encode(), data);
     ignore(&(&message, message.channel_id(), message.gpadl_id()));
+    words::control(&message);
     match error {
         None => assert_eq!(Message::parse(data).as_ref(), Ok(&message)),
         Some(error) => {
@@ -57,6 +59,7 @@ pub fn vmbus_ring(data: &[u8]) {
     assert_eq!(ring.encode(), dump);
     let walk = ring.walk();
     assert_eq!(ring.walk(), walk);
+    dumped(&dump);
     if let Err(error) = ring.check() {
         assert_eq!((walk.error, walk.packets.len()), (Some(error), 0));
         return;
@@ -78,6 +81,30 @@ pub fn vmbus_ring(data: &[u8]) {
     assert_eq!((read + live + unread) % size, write);
     assert_eq!(unread == 0, walk.error.is_none());
     assert!(walk.error.is_none_or(|error| error.offset < size));
+}
+
+/// Both rings of a channel, each of which is this one, as a dump of its memory: they tell the same each time.
+fn dumped(ring: &[u8]) {
+    let whole = ring.len().next_multiple_of(PAGE_LEN);
+    let mut memory = [ring, &vec![0; whole - ring.len()]].concat();
+    memory.extend_from_within(..);
+    let class = ChannelClass::all().nth(usize::from(ring[0]) % 7).unwrap_or(ChannelClass::Avma);
+    let tell = |page| {
+        let rings = RingPair::parse(&memory, page).ok()?;
+        let dump = Dump {
+            channel_id: 1,
+            class_id: class.class_id().unwrap_or(Guid::NIL),
+            instance_id: class.instance_id().unwrap_or(Guid::NIL),
+            pipe_type: PipeMode::Message.pipe_type(),
+        };
+        let (mut session, mut told) = (Session::new(), Told::default());
+        session.push_dump(&rings, &dump, 0, &mut told);
+        session.finish(&mut told);
+        rings.guest_to_host.walk().packets.iter().for_each(|packet| ignore(&packet.kind()));
+        Some((told.digest.0.finish(), told.packets))
+    };
+    assert_eq!(tell(None), tell(u32::try_from(whole / PAGE_LEN).ok()));
+    assert!(RingPair::parse(&memory, Some(u32::MAX)).is_err());
 }
 
 /// A writer and a reader of a ring, as the choices have it: its size, where it begins, and for each packet its type, its
@@ -257,10 +284,12 @@ impl Handler<usize> for Told {
         assert!(exchange.request.is_some() || exchange.response.is_some());
         let both = [&exchange.request, &exchange.response].map(|message| u64::from(message.is_some()));
         self.messages += both[0] + both[1];
+        words::guest(exchange);
         self.digest.take(exchange);
     }
 
     fn channel(&mut self, channel: &ChannelRecord<usize>) {
+        words::channel(channel);
         self.digest.take(channel);
     }
 

@@ -27,24 +27,3 @@ pub(crate) const CASES: [&str; 10] = [
     "req_auth_len_8",
     "req_object_uuid",
 ];
-
-/// A connection as the target reads it: the PDUs of its sides in turns, in packets of 64 bytes, ended by the server.
-pub(crate) fn seed(pdus: &[Vec<Vec<u8>>; 2]) -> Vec<u8> {
-    let [client, server] = pdus;
-    let mut seed = Vec::new();
-    for turn in 0..client.len().max(server.len()) {
-        for (side, pdus) in [(0, client), (1, server)] {
-            if let Some(pdu) = pdus.get(turn) {
-                put(&mut seed, side, pdu);
-            }
-        }
-    }
-    put(&mut seed, 3, &[]);
-    seed
-}
-
-fn put(seed: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
-    seed.push(kind | 63 << 2);
-    seed.extend(u16::try_from(bytes.len()).unwrap().to_le_bytes());
-    seed.extend(bytes);
-}

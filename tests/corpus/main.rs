@@ -6,9 +6,12 @@
 //! `corpus/regressions/<target>/`, by hand.
 
 mod conformance;
+mod connection;
 mod directory;
 mod discovery;
+mod faults;
 mod http;
+mod kms;
 mod mak;
 mod vmbus;
 
@@ -24,13 +27,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Trial};
-use volact::capture::{self, CaptureReader, Chunk, Direction, End, FlowInfo, Gap, Handler};
-use volact::capture::{Layers, Stamp, Streams};
+use volact::capture::{self, CaptureReader, Direction, LinkType, Packet};
+use volact::fuzzing::seeds::{self as cut, Connection, Cutter, formats, kind_of};
 use volact::fuzzing::{FramerPlan, KeyPlan, TARGETS};
 use volact::kms::{Ndr, RequestMessage, ResponseMessage};
-use volact::rpc::{Body, Framed, Framer, Pdu};
 use volact::tls::Side;
-use volact::trace::{Answer, Exchange};
+use volact::trace::{Answer, Exchange, Options};
 
 use transcript::Transcript;
 
@@ -251,12 +253,13 @@ const CAPTURES: [&str; 26] = [
 
 fn main() {
     let arguments = Arguments::from_args();
-    let seeds = seeds();
     if std::env::var_os("VOLACT_WRITE_SEEDS").is_some() {
-        write(&seeds);
+        write(&seeds());
     }
     let mut trials = files_as_trials();
-    trials.push(Trial::test("every_seed_is_what_is_cut_from_the_captures", move || {
+    trials.push(Trial::test("every_seed_is_what_is_cut_from_the_captures", || {
+        // Only here: where this trial is left out, nothing but the files is run, which coverage is measured by.
+        let seeds = seeds();
         let committed = committed();
         let cut: BTreeSet<_> = seeds.keys().map(|(target, name)| folder(target).join(name)).collect();
         assert_eq!(committed, cut, "the files, and what is cut");
@@ -273,7 +276,7 @@ fn main() {
         for parent in [corpus(), corpus().join("regressions")] {
             for entry in fs::read_dir(parent)? {
                 let name = entry?.file_name().into_string().unwrap();
-                let is_known = TARGETS.iter().any(|(target, _)| *target == name);
+                let is_known = TARGETS.iter().any(|(target, _)| *target == name) || name == "coverage";
                 assert!(is_known || name == "README.md" || name == "regressions", "{name}");
             }
         }
@@ -330,15 +333,17 @@ fn write(seeds: &Seeds) {
 /// All seeds, from the captures as they are now.
 fn seeds() -> Seeds {
     let mut cut = Cut::default();
-    for name in CONVERSATIONS {
-        cut.conversation(name);
-    }
+    cut.conversations();
     cut.edge_cases();
     for name in conformance::CAPTURES {
-        cut.put("rules", stem(name), conformance::seed(&connections(name)[0].pdus));
+        cut.put("rules", stem(name), formats::dialogue(&connections(name)[0]));
+    }
+    for (name, host) in connection::CAPTURES {
+        let seed = formats::connection(&connections(name)[0], host);
+        cut.put("connection", &format!("{}.host_{host}", stem(name)), seed);
     }
     for name in SEGMENTS {
-        cut.put("streams", &format!("{}.segments", stem(name)), segments(name));
+        cut.put("streams", &format!("{}.segments", stem(name)), formats::segments(&connections(name)[0]));
     }
     for name in CAPTURES {
         cut.put("capture", name, fs::read(support::folder().join(name)).unwrap());
@@ -375,7 +380,7 @@ fn seeds() -> Seeds {
     for (target, name, bytes) in mak::all().into_iter().chain(directory::all()) {
         cut.put(target, name, bytes);
     }
-    for (target, name, bytes) in vmbus::all() {
+    for (target, name, bytes) in vmbus::all().into_iter().chain(kms::all()).chain(faults::all()) {
         cut.put(target, &name, bytes);
     }
     cut.seeds
@@ -533,15 +538,12 @@ fn secrets() -> Vec<(String, Vec<u8>)> {
 fn session(transcript: &Transcript, keys: &str, gaps: &[usize]) -> Vec<u8> {
     /// How long the parts are into which a piece is cut, four times.
     const CUTS: [u8; 4] = [0x30, 0x7c, 0xfc, 0x08];
-    let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_le_bytes();
-    let mut seed = [&length(keys.as_bytes())[..], keys.as_bytes()].concat();
+    let mut pieces = Vec::new();
     for (at, (side, bytes)) in transcript.pieces.iter().enumerate() {
         let kind = CUTS[at % 4] | u8::from(gaps.contains(&at)) << 1 | u8::from(*side == Side::Server);
-        seed.push(kind);
-        seed.extend(length(bytes));
-        seed.extend(bytes);
+        formats::put(&mut pieces, kind, bytes);
     }
-    seed
+    formats::tls(keys.as_bytes(), &pieces)
 }
 
 #[derive(Default)]
@@ -595,30 +597,18 @@ impl Cut {
 
     /// Seeds of `layers`: a request in every encapsulation, and the packets of captures with fragments and tunnels.
     fn packets(&mut self) {
-        const REQUEST: u64 = 10;
-        let mut request = Vec::new();
-        packets("vlmcs_vlmcsd_v6_default.pcap", |_, packet, stamp| {
-            if stamp.frame == REQUEST {
-                request = packet.data[14..].to_vec();
-            }
-        });
+        const REQUEST: usize = 10;
+        let (_, request) = packets("vlmcs_vlmcsd_v6_default.pcap", REQUEST).pop().unwrap();
         for sample in samples::ENCAPSULATIONS {
-            let packet = (sample.wrap)(&request);
-            self.put("layers", sample.name, [&sample.link.to_le_bytes()[..], &with_length(&packet)].concat());
+            let packet = (sample.wrap)(&request[14..]);
+            self.put("layers", sample.name, formats::layers([of_bytes(LinkType(sample.link), &packet)]));
         }
         for name in
             ["ip_fragments.pcap", "tun_gre.pcap", "vlmcs_vlmcsd_snaplen96.pcap", "vlmcs_vlmcsd_v6_ipv6.pcap"]
         {
-            let mut seed = Vec::new();
-            packets(name, |_, packet, stamp| {
-                if seed.is_empty() {
-                    seed.extend(packet.link.0.to_le_bytes());
-                }
-                if stamp.frame <= 12 {
-                    seed.extend(with_length(packet.data));
-                }
-            });
-            self.put("layers", name, seed);
+            let packets = packets(name, 12);
+            let packets = packets.iter().map(|(link, data)| of_bytes(*link, data));
+            self.put("layers", name, formats::layers(packets));
         }
     }
 
@@ -636,68 +626,56 @@ impl Cut {
         self.put(target, &numbered, bytes);
     }
 
-    fn conversation(&mut self, name: &str) {
-        let stem = stem(name);
-        for connection in connections(name) {
-            for pdu in connection.pdus.iter().flatten() {
-                self.pdu(stem, pdu);
-            }
-            for (bytes, direction) in connection.bytes.iter().zip(["c2s", "s2c"]) {
-                let shape = pdu_lengths(bytes);
-                if self.seeds.keys().filter(|(target, _)| *target == "framer").count() < 24 {
-                    self.put_first("framer", &format!("{stem}.{direction}"), shape, in_pieces(bytes));
-                }
-            }
+    /// Seeds of all that speaks KMS, one of a shape over all conversations.
+    fn conversations(&mut self) {
+        const TARGETS: [&str; 8] = [
+            "epid",
+            "framer",
+            "pdu",
+            "request_message",
+            "request_stub",
+            "respond",
+            "response_message",
+            "response_stub",
+        ];
+        let mut cutter = Cutter::new(&Options::default(), &[]).only(&TARGETS);
+        for name in CONVERSATIONS {
+            assert!(cutter.packets(name, &mut reader(name), &[]).is_empty());
         }
-        for exchange in support::decode(name).exchanges {
-            let ndr = ndr_name(exchange.ndr);
-            if let Some(stub) = request_stub(&exchange) {
-                let kind = format!("{ndr} {}", stub.len());
-                self.put_first("respond", &format!("{stem}.{ndr}"), kind.clone(), stub.clone());
-                self.put_first("request_stub", &format!("{stem}.{ndr}"), kind, stub);
-            }
-            if let Some(stub) = response_stub(&exchange) {
-                let hresult = exchange.outcome();
-                let kind = format!("{ndr} {} {hresult:?}", stub.len());
-                self.put_first("response_stub", &format!("{stem}.{ndr}"), kind, stub);
-            }
-            if let Some(request) = request_message(&exchange) {
-                let version = request.version();
-                let bytes = request.encode();
-                let kind = format!("{version:?} {}", bytes.len());
-                self.put_first("request_message", stem, kind, bytes);
-            }
-            if let Some((request, response)) = pair(&exchange) {
-                let kind = format!("{:?} {}", response.version(), response.encode().len());
-                self.put_first("response_message", stem, kind, joined(request, response));
-                if let Some(body) = response.body() {
-                    self.put_first("epid", stem, body.epid_text(), body.epid.to_vec());
-                }
-            }
+        self.take(&cutter.finish());
+    }
+
+    fn take(&mut self, cut: &cut::Seeds) {
+        for (target, name, bytes) in cut.iter() {
+            self.put(target, name, bytes.to_vec());
         }
     }
 
     fn edge_cases(&mut self) {
         let stem = stem(EDGE);
         let cases = cases();
-        let by_case: BTreeMap<&str, Connection> =
-            connections(EDGE).into_iter().map(|c| (cases[&c.client_port].as_str(), c)).collect();
+        let connections = connections(EDGE);
+        let by_case: BTreeMap<&str, &Connection> =
+            connections.iter().map(|c| (cases[&c.client.port].as_str(), c)).collect();
         for case in EDGE_PDUS {
             let connection = &by_case[case];
-            let bytes = connection.pdus[0].last().unwrap_or(&connection.bytes[0]);
-            self.put("pdu", &format!("{stem}.{case}"), bytes.clone());
-            if let Some(answer) = connection.pdus[1].last() {
-                self.put_first("pdu", &format!("{stem}.{case}.answer"), kind_of(answer), answer.clone());
+            let asked = connection.pdus(Direction::ToServer).pop();
+            self.put("pdu", &format!("{stem}.{case}"), asked.unwrap_or_else(|| connection.said[0].clone()));
+            if let Some(answer) = connection.pdus(Direction::ToClient).pop() {
+                self.put_first("pdu", &format!("{stem}.{case}.answer"), kind_of(&answer), answer);
             }
         }
         for case in EDGE_STREAMS {
-            let bytes = &by_case[case].bytes[0];
-            self.put("framer", &format!("{stem}.{case}"), in_pieces(bytes));
+            let seed = formats::stream(by_case[case], Direction::ToServer);
+            self.put("framer", &format!("{stem}.{case}"), seed);
         }
         for case in conformance::CASES {
-            self.put("rules", &format!("{stem}.{case}"), conformance::seed(&by_case[case].pdus));
+            self.put("rules", &format!("{stem}.{case}"), formats::dialogue(by_case[case]));
         }
-        let five = &by_case["five_requests"].bytes[0];
+        for case in connection::CASES {
+            self.put("connection", &format!("{stem}.{case}"), formats::connection(by_case[case], 8));
+        }
+        let five = &by_case["five_requests"].said[0];
         let length = u16::try_from(five.len()).unwrap();
         for (name, mid_stream, gap) in [
             ("gap_in_a_pdu", false, [400, 100]),
@@ -728,7 +706,7 @@ impl Cut {
             let request = request_message(&last[case]).unwrap();
             self.put("request_message", &name, request.encode());
             if let Some((request, response)) = pair(&last[case]) {
-                self.put("response_message", &name, joined(request, response));
+                self.put("response_message", &name, formats::pair(request, response).unwrap());
             }
         }
         for (case, exchange) in &last {
@@ -740,36 +718,6 @@ impl Cut {
             }
         }
     }
-
-    fn pdu(&mut self, stem: &str, bytes: &[u8]) {
-        let (pdu, _) = Pdu::parse_lax(bytes).unwrap();
-        let ptype = pdu.header.ptype.name().unwrap();
-        self.put_first("pdu", &format!("{stem}.{ptype}"), kind_of(bytes), bytes.to_vec());
-    }
-}
-
-/// A PDU's kind: its type, flags and byte order, and of a bind what is proposed and answered.
-fn kind_of(bytes: &[u8]) -> String {
-    let (pdu, error) = Pdu::parse_lax(bytes).unwrap();
-    let details = match &pdu.body {
-        Body::Bind(bind) | Body::AlterContext(bind) => format!("{}", bind.contexts.len()),
-        Body::BindAck(ack) | Body::AlterContextResp(ack) => {
-            let results: Vec<_> = ack.results.iter().map(|result| (result.result, result.reason)).collect();
-            format!("{} {results:?}", ack.secondary_address.len())
-        }
-        Body::Fault(fault) => format!("{:x}", fault.status),
-        Body::Request(_) | Body::Response(_) => format!("{}", bytes.len() / 64),
-        _ => String::new(),
-    };
-    let header = &pdu.header;
-    format!(
-        "{} {} {:?} {} {details} {}",
-        header.ptype,
-        header.flags,
-        header.drep,
-        header.auth_length,
-        error.is_some()
-    )
 }
 
 fn stem(name: &str) -> &str {
@@ -783,18 +731,13 @@ fn ndr_name(ndr: Ndr) -> &'static str {
     }
 }
 
-/// A stub as its targets read it: how it is marshalled, then its bytes.
-fn with_marshalling(ndr: Ndr, stub: &[u8]) -> Vec<u8> {
-    [&[u8::from(ndr == Ndr::Ndr64)], stub].concat()
-}
-
 fn request_stub(exchange: &Exchange) -> Option<Vec<u8>> {
-    Some(with_marshalling(exchange.ndr, &exchange.request.as_ref()?.bytes))
+    Some(formats::stub(exchange.ndr, &exchange.request.as_ref()?.bytes))
 }
 
 fn response_stub(exchange: &Exchange) -> Option<Vec<u8>> {
     match exchange.answer.as_ref()? {
-        Answer::Response(response) => Some(with_marshalling(exchange.ndr, &response.bytes)),
+        Answer::Response(response) => Some(formats::stub(exchange.ndr, &response.bytes)),
         Answer::Fault(_) => None,
     }
 }
@@ -810,43 +753,6 @@ fn pair(exchange: &Exchange) -> Option<(&RequestMessage, &ResponseMessage)> {
     }
 }
 
-/// A request and its response as `response_message` reads them.
-fn joined(request: &RequestMessage, response: &ResponseMessage) -> Vec<u8> {
-    let request = request.encode();
-    let length = u16::try_from(request.len()).unwrap();
-    [&length.to_le_bytes()[..], &request, &response.encode()].concat()
-}
-
-/// A packet as `layers` reads it, with nothing cut off.
-fn with_length(packet: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(packet.len()).unwrap();
-    [&length.to_le_bytes()[..], &[0], packet].concat()
-}
-
-/// A stream as `framer` reads it: in pieces of a third, and a byte on its own.
-fn in_pieces(stream: &[u8]) -> Vec<u8> {
-    let third = u16::try_from(stream.len() / 3).unwrap();
-    let cuts = [third, 2 * third, 2 * third + 1, 20];
-    FramerPlan { mid_stream: false, cuts, gap: [0, 0], stream }.write()
-}
-
-fn pdu_lengths(stream: &[u8]) -> String {
-    framed(stream).iter().map(|pdu| format!("{} ", pdu.len())).collect()
-}
-
-fn framed(stream: &[u8]) -> Vec<Vec<u8>> {
-    let mut pdus = Vec::new();
-    let mut framer = Framer::default();
-    let mut out = |framed: Framed<'_, ()>| {
-        if let Framed::Pdu { bytes, .. } = framed {
-            pdus.push(bytes.to_vec());
-        }
-    };
-    framer.push(0, stream, (), &mut out);
-    framer.finish(&mut out);
-    pdus
-}
-
 /// The names of the hand-made cases, by the client's port.
 fn cases() -> BTreeMap<u16, String> {
     let path = support::folder().join("truth").join(format!("{}.cases.json", stem(EDGE)));
@@ -858,90 +764,27 @@ fn cases() -> BTreeMap<u16, String> {
     cases.as_array().unwrap().iter().map(of).collect()
 }
 
-/// A connection's bytes, of the client and of the server.
-struct Connection {
-    client_port: u16,
-    bytes: [Vec<u8>; 2],
-    pdus: [Vec<Vec<u8>>; 2],
-}
-
 fn connections(name: &str) -> Vec<Connection> {
-    let mut streams = Streams::new(Gather::default(), &[1688]);
-    packets(name, |layers, packet, stamp| {
-        if let Ok(segment) = layers.segment(packet) {
-            streams.push(&segment, stamp);
-        }
-    });
-    let mut found = streams.finish().0;
-    found.sort_by_key(|(stream, ..)| *stream);
-    let connection = |(_, client_port, bytes): (u64, u16, [Vec<u8>; 2])| {
-        let pdus = [framed(&bytes[0]), framed(&bytes[1])];
-        Connection { client_port, bytes, pdus }
-    };
-    found.into_iter().map(connection).collect()
+    cut::connections(&mut reader(name), &[1688])
 }
 
-fn packets(name: &str, mut each: impl FnMut(&mut Layers, &capture::Packet<'_>, Stamp)) {
-    let mut reader = CaptureReader::new(capture::open(&support::folder().join(name)).unwrap()).unwrap();
-    let mut layers = Layers::default();
-    while let Some(packet) = reader.next_packet().unwrap() {
-        let stamp = Stamp { frame: packet.frame, time: packet.time };
-        each(&mut layers, &packet, stamp);
-    }
+fn reader(name: &str) -> CaptureReader<Box<dyn std::io::Read + Send>> {
+    CaptureReader::new(capture::open(&support::folder().join(name)).unwrap()).unwrap()
 }
 
-/// Number, client's port and bytes of each connection.
-#[derive(Default)]
-struct Gather(Vec<(u64, u16, [Vec<u8>; 2])>);
-
-impl Handler for Gather {
-    type State = [Vec<u8>; 2];
-
-    fn open(&mut self, _: &FlowInfo) -> Self::State {
-        Self::State::default()
+/// The first packets of a capture, whatever they are.
+fn packets(name: &str, count: usize) -> Vec<(LinkType, Vec<u8>)> {
+    let mut reader = reader(name);
+    let mut packets = Vec::new();
+    while packets.len() < count
+        && let Some(packet) = reader.next_packet().unwrap()
+    {
+        packets.push((packet.link, packet.data.to_vec()));
     }
-
-    fn data(&mut self, _: &FlowInfo, bytes: &mut Self::State, direction: Direction, chunk: Chunk<'_>) {
-        bytes[direction as usize].extend_from_slice(chunk.bytes);
-    }
-
-    fn gap(&mut self, _: &FlowInfo, _: &mut Self::State, _: Direction, _: Gap) {}
-
-    fn close(&mut self, flow: &FlowInfo, bytes: Self::State, _: End) {
-        self.0.push((flow.stream, flow.client.port, bytes));
-    }
+    packets
 }
 
-/// The segments of a capture's first connection as `streams` reads them: flags, length, and the distance from where
-/// the direction stands.
-fn segments(name: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut client = None;
-    let mut base = [None; 2];
-    let mut furthest = [0_i64; 2];
-    packets(name, |layers, packet, _| {
-        let Ok(segment) = layers.segment(packet) else { return };
-        let client = *client.get_or_insert(segment.source);
-        let direction = match (segment.source == client, segment.destination == client) {
-            (true, _) => 0,
-            (_, true) => 1,
-            _ => return,
-        };
-        let flags = segment.flags;
-        let first = segment.sequence.wrapping_add(u32::from(flags.syn));
-        let offset = i64::from(first.wrapping_sub(*base[direction].get_or_insert(first)).cast_signed());
-        let kind = u8::try_from(direction).unwrap()
-            | u8::from(flags.ack) << 1
-            | u8::from(flags.fin) << 2
-            | if flags.rst { 0xf8 } else { 0 };
-        let length = i64::from(segment.payload_length);
-        let starts = (0..length.max(1)).step_by(255).map(|part| (part, (length - part).min(255)));
-        for (part, length) in starts {
-            let distance = i16::try_from(offset + part - furthest[direction]).unwrap();
-            out.extend([kind, u8::try_from(length).unwrap()]);
-            out.extend(distance.to_le_bytes());
-            furthest[direction] = furthest[direction].max(offset + part + length);
-        }
-    });
-    out
+fn of_bytes(link: LinkType, data: &[u8]) -> Packet<'_> {
+    let original_length = u32::try_from(data.len()).unwrap();
+    Packet { frame: 1, time: None, interface: 0, link, data, original_length }
 }

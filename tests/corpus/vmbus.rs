@@ -1,21 +1,19 @@
 //! Seeds of `vmbus_control`, `vmbus_ring` and `vmbus_pipe`: what the recordings of `captures/vmbus/` hold, one of a kind, and
 //! choices of packets for a writer.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use volact::capture::CaptureReader;
-use volact::vmbus::control::Message;
-use volact::vmbus::{
-    ChannelClass, Direction, PAGE_LEN, Packet, Record, RecordKind, Ring, RingPair, RingWriter, pipe,
-};
+use volact::fuzzing::seeds::{Cutter, formats};
+use volact::trace::Options;
+use volact::vmbus::{PAGE_LEN, Packet, Ring, RingPair, RingWriter, pipe};
 
 use crate::support;
 
 /// Target, name and bytes of each.
 pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
-    let mut seeds = control();
+    let mut seeds = recorded();
     seeds.extend(rings());
     seeds.extend(choices());
     seeds.extend(pipes());
@@ -26,21 +24,23 @@ fn folder() -> PathBuf {
     support::folder().join("vmbus")
 }
 
-/// Every type of message in each of its lengths.
-fn control() -> Vec<(&'static str, String, Vec<u8>)> {
-    let mut seen = BTreeSet::new();
-    let mut seeds = Vec::new();
-    for bytes in records("vmbus_control.pcapng") {
-        let record = Record::parse(&bytes).unwrap();
-        let (message, error) = Message::parse_lax(record.bytes).unwrap();
-        let name = message.kind.name().unwrap_or("unknown");
-        let cut = if error.is_some() { "_cut" } else { "" };
-        let name = format!("vmbus_control.{name}_{}{cut}", record.bytes.len());
-        if seen.insert(name.clone()) {
-            seeds.push(("vmbus_control", name, record.bytes.to_vec()));
-        }
+/// Every type of message in each of its lengths, the first records of each recording as whole records, and payloads.
+fn recorded() -> Vec<(&'static str, String, Vec<u8>)> {
+    let mut cutter = Cutter::new(&Options::default(), &[]).only(&["vmbus_control", "vmbus_pipe"]);
+    for name in [
+        "vmbus_avma",
+        "vmbus_bytes",
+        "vmbus_control",
+        "vmbus_damaged",
+        "vmbus_kvp",
+        "vmbus_synthrdp",
+        "vmbus_written",
+    ] {
+        let file = fs::File::open(folder().join(format!("{name}.pcapng"))).unwrap();
+        assert!(cutter.packets(name, &mut CaptureReader::new(file).unwrap(), &[]).is_empty());
     }
-    seeds
+    let seeds = cutter.finish();
+    seeds.iter().map(|(target, name, bytes)| (target, name.to_owned(), bytes.to_vec())).collect()
 }
 
 /// Both rings of each dump, as the target reads them, with less data in them.
@@ -79,8 +79,7 @@ fn rings() -> Vec<(&'static str, String, Vec<u8>)> {
 
 /// A dump as the target reads it: without the page but for its offsets.
 fn as_seed(dump: &[u8]) -> Vec<u8> {
-    assert!(Ring::parse(dump).is_ok());
-    [&[0], &dump[..8], &dump[PAGE_LEN..]].concat()
+    formats::ring(&Ring::parse(dump).unwrap())
 }
 
 /// Choices of a writer: size, beginning, and for each packet type, transaction, length and flags.
@@ -99,44 +98,9 @@ fn choices() -> Vec<(&'static str, String, Vec<u8>)> {
     plans.map(|(name, seed)| ("vmbus_ring", name.to_owned(), seed)).to_vec()
 }
 
-/// The first records of each recording as whole records, and payloads as the target makes packets of them.
+/// Payloads made by hand, in a pipe of messages and in one of bytes.
 fn pipes() -> Vec<(&'static str, String, Vec<u8>)> {
-    const MOST: usize = 4000;
     let mut seeds = Vec::new();
-    let names = [
-        "vmbus_avma",
-        "vmbus_bytes",
-        "vmbus_control",
-        "vmbus_damaged",
-        "vmbus_kvp",
-        "vmbus_synthrdp",
-        "vmbus_written",
-    ];
-    for name in names {
-        let mut plan = vec![0];
-        for bytes in records(&format!("{name}.pcapng")) {
-            if plan.len() + bytes.len() < MOST {
-                put(&mut plan, 8, &bytes);
-            }
-        }
-        seeds.push(("vmbus_pipe", format!("{name}.records"), plan));
-        let mut plan = vec![class_of(name)];
-        let mut count = 0;
-        for bytes in records(&format!("{name}.pcapng")) {
-            let Ok(record) = Record::parse(&bytes) else { continue };
-            let from = u8::from(record.direction == Direction::HostToGuest);
-            let (kind, bytes) = match (record.kind, Packet::parse(record.bytes)) {
-                (RecordKind::Control, _) => (from | 2, record.bytes),
-                (_, Ok(packet)) => (from, packet.payload),
-                (_, Err(_)) => (from | 4, record.bytes),
-            };
-            if count < 24 && plan.len() + bytes.len() < 2 * MOST {
-                put(&mut plan, kind, bytes);
-                count += 1;
-            }
-        }
-        seeds.push(("vmbus_pipe", format!("{name}.payloads"), plan));
-    }
     let header =
         |kind: u32, length: u32, data: &[u8]| [&kind.to_le_bytes()[..], &length.to_le_bytes(), data].concat();
     for (name, payloads) in [
@@ -151,37 +115,11 @@ fn pipes() -> Vec<(&'static str, String, Vec<u8>)> {
         for mode in [0, 0x80] {
             let mut plan = vec![mode];
             for payload in &payloads {
-                put(&mut plan, 0, payload);
+                formats::put(&mut plan, 0, payload);
             }
             let mode = if mode == 0 { "message" } else { "byte" };
             seeds.push(("vmbus_pipe", format!("{name}.{mode}"), plan));
         }
     }
     seeds
-}
-
-fn put(plan: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
-    plan.push(kind);
-    plan.extend(u16::try_from(bytes.len()).unwrap().to_le_bytes());
-    plan.extend_from_slice(bytes);
-}
-
-/// The number of the class that a recording is about, with the bit of byte mode.
-fn class_of(name: &str) -> u8 {
-    let class = match name {
-        "vmbus_kvp" => ChannelClass::Kvp,
-        "vmbus_synthrdp" => ChannelClass::SynthRdpControl,
-        _ => ChannelClass::Avma,
-    };
-    let number = ChannelClass::all().position(|known| known == class).unwrap();
-    u8::try_from(number).unwrap() | if name == "vmbus_bytes" { 0x80 } else { 0 }
-}
-
-fn records(name: &str) -> Vec<Vec<u8>> {
-    let mut reader = CaptureReader::new(fs::File::open(folder().join(name)).unwrap()).unwrap();
-    let mut records = Vec::new();
-    while let Some(packet) = reader.next_packet().unwrap() {
-        records.push(packet.data.to_vec());
-    }
-    records
 }

@@ -159,8 +159,8 @@ fn padding(scene: &ExchangeScene<'_>) -> Judgement {
 
 fn hash(scene: &ExchangeScene<'_>) -> Judgement {
     let Some(holds) = check(scene, |checks| checks.hash) else { return Judgement::NotApplicable };
+    let Some((response, request)) = encrypted(scene) else { return Judgement::NotApplicable };
     Judgement::of(holds, || {
-        let Some((response, request)) = encrypted(scene) else { return String::new() };
         let expected = salt::hash(&salt_of(response, request));
         format!("Hash is {}, that of the salt {}", Hex(&response.hash), Hex(&expected))
     })
@@ -196,8 +196,8 @@ fn iv_fresh(scene: &ExchangeScene<'_>) -> Judgement {
 
 fn xored_ivs(scene: &ExchangeScene<'_>) -> Judgement {
     let Some(holds) = check(scene, |checks| checks.xored_ivs) else { return Judgement::NotApplicable };
+    let Some((response, request)) = encrypted(scene) else { return Judgement::NotApplicable };
     Judgement::of(holds, || {
-        let Some((response, request)) = encrypted(scene) else { return String::new() };
         let got = response.v6.map_or([0; BLOCK], |v6| v6.xored_ivs);
         format!("XoredIVs is {}, the request's IV decrypted {}", Hex(&got), Hex(&request.decrypted_iv()))
     })
@@ -205,8 +205,10 @@ fn xored_ivs(scene: &ExchangeScene<'_>) -> Judgement {
 
 fn hmac(scene: &ExchangeScene<'_>) -> Judgement {
     let Some(holds) = check(scene, |checks| checks.hmac) else { return Judgement::NotApplicable };
+    let Some(ResponseMessage::Encrypted(response)) = scene.answered() else {
+        return Judgement::NotApplicable;
+    };
     Judgement::of(holds, || {
-        let Some(ResponseMessage::Encrypted(response)) = scene.answered() else { return String::new() };
         let got = response.v6.map_or([0; BLOCK], |v6| v6.hmac);
         let keys = &mut crate::kms::hmac::Keys::default();
         let expected = keys.v6(response.body.client_time, 0, &response.hashed());
