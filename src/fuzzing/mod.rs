@@ -6,6 +6,7 @@
 
 mod capture;
 mod conformance;
+mod dictionary;
 mod connection;
 mod directory;
 mod discovery;
@@ -34,6 +35,7 @@ use std::ops::Range;
 
 pub use capture::{capture, file, layers};
 pub use conformance::rules;
+pub use dictionary::dictionary;
 pub use connection::{ConnectionPlan, connection, connection_of};
 pub use directory::{ldap, ldif};
 pub use discovery::dns;

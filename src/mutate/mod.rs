@@ -22,7 +22,7 @@
 
 mod change;
 mod dice;
-mod dictionary;
+pub(crate) mod dictionary;
 mod field;
 mod havoc;
 mod message;
