@@ -167,6 +167,61 @@ fn what_the_pages_name_is_what_there_is() {
     }
 }
 
+/// What a target's function says that it holds: the first paragraph of its documentation, or of that of the function
+/// that it reads the bytes for, without links.
+fn held_by(target: &str, sources: &[String]) -> String {
+    let documented = |name: &str| {
+        sources.iter().find_map(|source| {
+            let (before, _) = source.split_once(&format!("\npub fn {name}("))?;
+            let lines = before.lines().rev();
+            let lines = lines.skip_while(|line| line.starts_with("#["));
+            let mut lines: Vec<&str> = lines.map_while(|line| line.strip_prefix("///")).collect();
+            lines.reverse();
+            let paragraph: Vec<&str> =
+                lines.into_iter().map(str::trim).take_while(|line| !line.is_empty()).collect();
+            Some(paragraph.join(" "))
+        })
+    };
+    let text = documented(&format!("{target}_of")).or_else(|| documented(target)).expect(target);
+    let text = text.replace("[`super::", "[`").replace("[`", "`").replace("`]", "`");
+    text.strip_prefix("Holds ").map_or(text.clone(), str::to_owned)
+}
+
+#[test]
+fn the_targets_are_listed_with_what_they_hold() {
+    let source = root().join("src");
+    let mut folders = vec![source.clone()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if !path.strip_prefix(&source).unwrap().to_string_lossy().starts_with("fuzzing") {
+                continue;
+            }
+            match path.is_dir() {
+                true => folders.push(path),
+                false => sources.push(fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    let rows = volact::fuzzing::TARGETS
+        .iter()
+        .map(|(target, _)| format!("| `{target}` | {} |", held_by(target, &sources)));
+    hold_table("docs/fuzzing.md", "targets", "| target | holds |", rows);
+}
+
+/// Each target is a program of cargo-fuzz, and no other is.
+#[test]
+fn every_target_is_a_program() {
+    let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
+    let mut programs: Vec<&str> = manifest
+        .lines()
+        .filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\""))
+        .collect();
+    programs.sort_unstable();
+    let targets: Vec<&str> = volact::fuzzing::TARGETS.iter().map(|(target, _)| *target).collect();
+    assert_eq!(programs, targets);
+}
+
 #[test]
 fn every_relative_link_leads_somewhere() {
     for path in documents() {
