@@ -12,7 +12,7 @@ use volact::kms::{
     ResponseChecks, ResponseMessage,
 };
 use volact::mutate::{Changes, Marshalling, Mutator};
-use volact::rpc::Pdu;
+use volact::rpc::{Body, Fault, Header, Pdu, PduType};
 use volact::wire::{Check, Endianness, FileTime, Side};
 
 /// The seeds of a target that were cut from captures.
@@ -413,7 +413,18 @@ fn kinds(changes: impl Iterator<Item = Changes>) -> BTreeMap<(&'static str, &'st
 #[test]
 fn every_kind_of_change_occurs() {
     let exchanges = exchanges();
-    let pdus: Vec<Vec<u8>> = seeds("pdu").into_iter().filter(|pdu| Pdu::parse(pdu).is_ok()).collect();
+    let mut pdus: Vec<Vec<u8>> = seeds("pdu").into_iter().filter(|pdu| Pdu::parse(pdu).is_ok()).collect();
+    let fault = Fault {
+        alloc_hint: 32,
+        context_id: 1,
+        cancel_count: 0,
+        reserved: 0,
+        status: 5,
+        reserved2: 0,
+        stub: &[],
+    };
+    let header = Header::new(PduType::FAULT, 2);
+    pdus.push(Pdu { header, body: Body::Fault(fault), rest: &[], auth: None }.encode_sized().unwrap());
     let fragments: Vec<Vec<u8>> =
         seeds("framer").into_iter().map(|seed| seed[13.min(seed.len())..].to_vec()).collect();
     let mut told = String::new();
@@ -466,6 +477,22 @@ fn every_kind_of_change_occurs() {
         "sequences",
         kinds(streams).into_iter().filter(|((part, _), _)| of_sequence.contains(part)).collect(),
     );
+    let others = (0..4000).zip(exchanges.iter().cycle()).flat_map(|(seed, (request, response))| {
+        let (other_request, other_response) =
+            &exchanges[usize::try_from(seed).unwrap() * 5 % exchanges.len()];
+        let mut mutator = Mutator::new(seed);
+        let mut pdus = vec![request.clone(), response.clone()];
+        let of_sequences =
+            mutator.cross_pdus(&mut pdus, &[other_request.clone(), other_response.clone()], 4096);
+        let of_requests = mutator.cross(Side::Client, &mut request.clone(), other_request, 4096);
+        let of_responses = mutator.cross(Side::Server, &mut response.clone(), other_response, 4096);
+        let of_none = mutator.cross(Side::Server, &mut request[8..].to_vec(), other_response, 4096);
+        [of_sequences, of_requests, of_responses, of_none]
+    });
+    tell("crossed", kinds(others));
+    let foreign = (0..2000).map(|seed| Mutator::new(seed).message(Side::Client, &mut vec![0x5a; 300], 4096));
+    let foreign = foreign.filter(|changes| changes.to_string().contains("made of its bytes")).count();
+    assert!(foreign > 1000, "{foreign} of 2000 messages are made of bytes that were none");
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../snapshots");
     settings.set_prepend_module_to_snapshot(false);

@@ -13,7 +13,7 @@ struct Plan<'a> {
     stream: &'a [u8],
 }
 
-libfuzzer_sys::fuzz_target!(|plan: Plan<'_>| {
+volact_fuzz::target!(framer, |plan: Plan<'_>| {
     let Plan { mid_stream, cuts, gap, stream } = plan;
     framer_of(&FramerPlan { mid_stream, cuts, gap, stream });
 });

@@ -268,9 +268,9 @@ impl ConnectionScene<'_> {
 }
 
 /// Binds and alter_contexts of a connection without an answer that are kept.
-const MAX_PROPOSALS: usize = 16;
+pub(crate) const MAX_PROPOSALS: usize = 16;
 /// Calls of a connection without an answer that are kept.
-const MAX_CALLS: usize = 64;
+pub(crate) const MAX_CALLS: usize = 64;
 
 impl<'a> ExchangeScene<'a> {
     pub(super) fn new(exchange: &'a Exchange, connection: &'a Connection) -> Self {
@@ -372,7 +372,7 @@ impl Connection {
     }
 
     /// Takes a PDU, behind the rules about it.
-    pub(super) fn take(&mut self, record: &PduRecord<'_>) {
+    pub(crate) fn take(&mut self, record: &PduRecord<'_>) {
         let PduContent::Whole { pdu, error: None, .. } = &record.content else {
             self.is_lossy = true;
             return;

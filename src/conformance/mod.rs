@@ -30,6 +30,7 @@ pub use baseline::{Baseline, BaselineError, BaselineReport, Expectation, apply};
 pub use connection::{
     Call, Connection, ConnectionScene, ExchangeScene, Fragment, Last, Offer, PduScene, Proposal,
 };
+pub(crate) use connection::{MAX_CALLS, MAX_PROPOSALS};
 pub use glob::glob;
 pub use hosts::{
     AnswerFacts, Behaviour, BindFacts, EpidFacts, Firsts, HostFacts, MAX_ANSWERS, MAX_BINDS, MAX_HOSTS,

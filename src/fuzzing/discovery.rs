@@ -10,7 +10,8 @@ use crate::discovery::{
 };
 use crate::wire::ErrorKind;
 
-use super::{Digest, FramerPlan, ignore, pieces};
+use super::framing::{FramerPlan, pieces};
+use super::{Digest, ignore};
 
 /// Holds that a message is read the same each time, that it has what its header counts unless it says where it is
 /// damaged, and that a cut one gives what is in front of the cut; that a TCP stream in pieces gives the messages of the

@@ -8,7 +8,8 @@ use crate::http::{
     Cut, Framed, Framer, Framing, Handler, Head, Headers, MAX_BODY, MAX_HEAD, MAX_TRAILERS, Message,
 };
 
-use super::{FramerPlan, ignore, pieces};
+use super::framing::{FramerPlan, pieces};
+use super::ignore;
 
 /// Holds that a stream in pieces is framed like the whole one, that every byte that comes is part of just one thing, and
 /// that a framer holds no more than it says; of a stream that is made here, that its messages come out as they went in.

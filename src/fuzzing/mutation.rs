@@ -303,3 +303,30 @@ impl Pieces {
 
 /// Pieces of a seed that are looked at; no target looks at more.
 const MOST_PIECES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_keep_their_lengths_right() {
+        let layout = Pieces { head: 1, item: 3, length: 1 };
+        let seed = [&[9, 0, 3, 0][..], b"abc", &[1, 2, 0], b"de"].concat();
+        for turn in 0..200 {
+            let mut mutator = Mutator::new(turn);
+            let mut bytes = seed.clone();
+            assert!(layout.change(&mut mutator, &mut bytes, 100, |mutator, _, piece, most| {
+                !mutator.raw(piece, most).is_empty()
+            }));
+            let (head, pieces) = layout.read(&bytes);
+            let total: usize = pieces.iter().map(|(front, content)| front.len() + content.len()).sum();
+            assert_eq!((head.len(), total + 1), (1, bytes.len()), "turn {turn}");
+            assert!(pieces.iter().all(|(front, content)| usize::from(front[1]) == content.len()));
+        }
+    }
+
+    #[test]
+    fn all_ways_are_those_of_targets_and_in_their_order() {
+        assert!(WAYS.is_sorted_by_key(|(name, _)| *name));
+    }
+}

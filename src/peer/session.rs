@@ -112,8 +112,13 @@ impl Session {
     /// A connection that was just opened.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
+        Self::with_responder(settings, Responder::new(HostIdentity::TEST, settings.policy.clone()))
+    }
+
+    /// As [`Self::new`], with what its answers are made with, which takes a while to set up.
+    pub(crate) fn with_responder(settings: &Settings, responder: Responder) -> Self {
         Self {
-            responder: Responder::new(HostIdentity::TEST, settings.policy.clone()),
+            responder,
             settings: settings.clone(),
             association: Association::default(),
             group: None,

@@ -257,7 +257,7 @@ impl<S: Copy> Framer<S> {
         };
         // The very first byte was already refused, unless nothing was refused yet (behind a gap).
         let refused = usize::from(self.skip.as_ref().is_some_and(|skip| skip.offset == self.at));
-        let found = (refused..window.len()).find(|&i| window[i] == 5 && begins_plausibly(&window[i..]));
+        let found = find_plausible(&window, refused);
         match found {
             Some(found) => {
                 self.note_skipped(&window[..found], stamp_at(self.at), no_header(&window[..found]));
@@ -360,6 +360,25 @@ fn frame_length(bytes: &[u8]) -> Result<Option<usize>, Error> {
 /// be there yet, and how a stream is cut into pieces must not matter.
 fn begins_plausibly(bytes: &[u8]) -> bool {
     Header::parse(bytes).is_ok_and(|header| header.is_plausible())
+}
+
+/// Where the first header at or behind `from` stands that can be believed.
+fn find_plausible(bytes: &[u8], from: usize) -> Option<usize> {
+    /// Bytes of which it is asked at once whether a header may begin among them.
+    const STRIDE: usize = 64;
+    let mut at = from;
+    while at < bytes.len() {
+        let end = bytes.len().min(at + STRIDE);
+        let stride = &bytes[at..end];
+        // Mostly it may not.
+        if stride.contains(&5)
+            && let Some(found) = (at..end).find(|&i| bytes[i] == 5 && begins_plausibly(&bytes[i..]))
+        {
+            return Some(found);
+        }
+        at = end;
+    }
+    None
 }
 
 fn no_header(bytes: &[u8]) -> Error {

@@ -6,9 +6,11 @@
 //! `corpus/regressions/<target>/`, by hand.
 
 mod conformance;
+mod connection;
 mod directory;
 mod discovery;
 mod http;
+mod kms;
 mod mak;
 mod vmbus;
 
@@ -337,6 +339,10 @@ fn seeds() -> Seeds {
     for name in conformance::CAPTURES {
         cut.put("rules", stem(name), conformance::seed(&connections(name)[0].pdus));
     }
+    for (name, host) in connection::CAPTURES {
+        let seed = connection::seed(host, &connections(name)[0].pdus);
+        cut.put("connection", &format!("{}.host_{host}", stem(name)), seed);
+    }
     for name in SEGMENTS {
         cut.put("streams", &format!("{}.segments", stem(name)), segments(name));
     }
@@ -375,7 +381,7 @@ fn seeds() -> Seeds {
     for (target, name, bytes) in mak::all().into_iter().chain(directory::all()) {
         cut.put(target, name, bytes);
     }
-    for (target, name, bytes) in vmbus::all() {
+    for (target, name, bytes) in vmbus::all().into_iter().chain(kms::all()) {
         cut.put(target, &name, bytes);
     }
     cut.seeds
@@ -696,6 +702,9 @@ impl Cut {
         }
         for case in conformance::CASES {
             self.put("rules", &format!("{stem}.{case}"), conformance::seed(&by_case[case].pdus));
+        }
+        for case in connection::CASES {
+            self.put("connection", &format!("{stem}.{case}"), connection::seed(8, &by_case[case].pdus));
         }
         let five = &by_case["five_requests"].bytes[0];
         let length = u16::try_from(five.len()).unwrap();

@@ -151,3 +151,40 @@ fn fold(mut sum: u64) -> u16 {
 
 /// When a connection that was written anew began: 2023-11-14.
 const BEGIN: u64 = 1_700_000_000_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::LayerOptions;
+
+    #[test]
+    fn a_segment_that_is_changed_in_its_place_keeps_a_right_checksum() {
+        let side = |port| Endpoint { address: std::net::Ipv4Addr::LOCALHOST.into(), port };
+        let mut dialogue = Dialogue::new(side(50_000), side(1688), BEGIN);
+        dialogue.send(Direction::ToServer, BEGIN, &[5, 0, 17, 3, 0x10, 0, 0, 0, 16, 0, 0, 0, 2, 0, 0, 0]);
+        dialogue.send(
+            Direction::ToClient,
+            BEGIN,
+            b"\x05\x00\x12\x03\x10\x00\x00\x00\x13\x00\x00\x00\x02\x00\x00\x00odd",
+        );
+        let mut file = Vec::new();
+        Dialogue::write(&[dialogue], &mut file, "").unwrap();
+        let (mut changed, mut kept) = (0, 0);
+        for turn in 0..300 {
+            let mut bytes = file.clone();
+            if !capture(&mut Mutator::new(turn), &mut bytes, 10_000) || bytes == file {
+                continue;
+            }
+            changed += 1;
+            let mut capture = CaptureReader::new(&bytes[..]).unwrap();
+            let mut layers = Layers::new(LayerOptions { checksums: true });
+            let mut is_right = true;
+            while capture.advance().unwrap_or(false) {
+                is_right &= layers.segment(&Packets::packet(&capture)).is_ok();
+            }
+            kept += usize::from(is_right);
+        }
+        assert!(changed > 200, "{changed}");
+        assert_eq!(kept, changed);
+    }
+}

@@ -316,3 +316,38 @@ const NAMES: [&str; 16] = [
     "Digest",
     "ErrorInfo",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_changed_ids_are_read_as_ids() {
+        let seed = b"000000-000000-000000-000000-000000-000000-000000-000000";
+        let mut read = 0;
+        for turn in 0..400 {
+            let mut bytes = seed.to_vec();
+            assert!(id(&mut Mutator::new(turn), &mut bytes, 200));
+            read += usize::from(Id::parse(&String::from_utf8_lossy(&bytes)).is_ok());
+        }
+        assert!(read > 150, "{read} of 400");
+    }
+
+    #[test]
+    fn a_changed_document_has_its_digest() {
+        let request = BatchRequest::of_raw(utf16::encode(
+            "<ActivationRequest><Requests><Request><PID>1</PID></Request></Requests></ActivationRequest>",
+        ));
+        let seed = [&[0][..], &Message::new(Content::BatchRequest(request)).encode()].concat();
+        let (mut changed, mut holds) = (0, 0);
+        for turn in 0..400 {
+            let mut bytes = seed.clone();
+            assert!(soap(&mut Mutator::new(turn), &mut bytes, 4000));
+            if let Ok(Message { content: Content::BatchRequest(request), .. }) = Message::parse(&bytes[1..]) {
+                changed += 1;
+                holds += usize::from(request.digest_check() == crate::mak::DigestCheck::Pass);
+            }
+        }
+        assert!(changed > 250 && holds * 2 > changed, "{holds} of {changed}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::fuzzing::FramerPlan;
 pub(super) fn dns(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize) -> bool {
     let Some(&kind) = bytes.first() else { return false };
     match kind % 3 {
-        0 => behind(bytes, 1, most, mutator, |mutator, message, most| dns_message(mutator, message, most)),
+        0 => behind(bytes, 1, most, mutator, dns_message),
         1 => behind(bytes, 1 + FramerPlan::HEAD, most, mutator, |mutator, stream, most| {
             let mut messages = Vec::new();
             let mut rest = &stream[..];
@@ -95,8 +95,8 @@ fn dns_message(mutator: &mut Mutator, message: &mut Vec<u8>, most: usize) {
             let length = dns_name(item).unwrap_or_default();
             let names: [&[u8]; 6] = [
                 b"\0",
-                b"\x07_vlmcs\x04_tcp\0",
-                b"\x07_VLMCS\x04_TCP\x03a.b\0",
+                b"\x06_vlmcs\x04_tcp\0",
+                b"\x06_VLMCS\x04_TCP\x03a.b\0",
                 b"\x01\xff\0",
                 b"\x3faaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\0",
                 b"\x40a\0",
@@ -462,4 +462,52 @@ fn number(mutator: &mut Mutator, bytes: &mut [u8], width: usize) {
         _ => values[mutator.below(values.len())],
     };
     raw.copy_from_slice(&new.to_le_bytes()[..width]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::Message;
+
+    #[test]
+    fn counts_of_a_changed_dns_message_mostly_fit() {
+        let query =
+            b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x06_vlmcs\x04_tcp\x01a\x00\x00\x21\x00\x01";
+        let mut whole = 0;
+        for turn in 0..400 {
+            let mut message = query.to_vec();
+            dns_message(&mut Mutator::new(turn), &mut message, 512);
+            whole += usize::from(Message::parse(&message).is_ok_and(|message| message.error.is_none()));
+        }
+        assert!(whole > 200, "{whole} of 400");
+    }
+
+    #[test]
+    fn lengths_of_changed_ber_mostly_fit() {
+        let message = b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00";
+        let mut whole = 0;
+        for turn in 0..400 {
+            let mut bytes = message.to_vec();
+            assert!(ber(&mut Mutator::new(turn), &mut bytes, 512));
+            whole += usize::from(
+                ber_element(&bytes).is_some_and(|(tag, _, behind)| tag == 0x30 && behind.is_empty()),
+            );
+        }
+        assert!(whole > 200, "{whole} of 400");
+    }
+
+    #[test]
+    fn content_length_follows_a_body() {
+        let seed = [&[0; 14][..], b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"].concat();
+        let mut fits = 0;
+        for turn in 0..400 {
+            let mut bytes = seed.clone();
+            http(&mut Mutator::new(turn), &mut bytes, 4000);
+            let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+            let body = &bytes[head + 4..];
+            let told = format!("Content-Length: {}", body.len());
+            fits += usize::from(body != b"hello" && bytes[..head].ends_with(told.as_bytes()));
+        }
+        assert!(fits > 80, "{fits} of 400");
+    }
 }

@@ -129,6 +129,23 @@ impl<const K: usize> Rijndael<K> {
     pub fn cbc_mac_holds(&self, bytes: &[u8], mac: &Block) -> bool {
         dispatch::cbc_mac_holds(self, bytes, mac)
     }
+
+    /// [`Self::cbc_encrypt_to`] without the processor's own rounds: what fuzzing holds the other against, as below.
+    pub(crate) fn portable_cbc_encrypt_to(&self, iv: &Block, bytes: &[u8], out: &mut [u8]) {
+        portable::cbc_encrypt_to(self, iv, bytes.as_chunks().0, out.as_chunks_mut().0);
+    }
+
+    /// [`Self::cbc_decrypt_to`] without the processor's own rounds.
+    pub(crate) fn portable_cbc_decrypt_to(&self, iv: &Block, bytes: &[u8], out: &mut [u8]) {
+        portable::cbc_decrypt_to(self, iv, bytes.as_chunks().0, out.as_chunks_mut().0);
+    }
+
+    /// [`Self::cbc_mac`] and [`Self::cbc_mac_holds`] without the processor's own rounds.
+    pub(crate) fn portable_cbc_mac(&self, bytes: &[u8]) -> Block {
+        let [mac] = portable::cbc_mac(self, &[Message { chain: &[0; BLOCK], bytes }]);
+        assert!(portable::cbc_mac_holds(self, bytes, &mac));
+        mac
+    }
 }
 
 impl Message<'_> {
