@@ -147,6 +147,10 @@ impl Host {
     }
 
     fn pdu(&mut self, pdu: &[u8], header: Header, out: &mut Vec<u8>) {
+        let auth_length = usize::from(u16_at(pdu, 10, header.is_big));
+        if pdu[2] != REQUEST && auth_length > 0 && pdu.len() < HEADER + 8 + auth_length {
+            return self.refuse(header, PROTO_ERROR, out);
+        }
         match pdu[2] {
             BIND => self.bind(pdu, header, out),
             ALTER_CONTEXT if self.is_bound => match proposed(pdu, header.is_big) {
