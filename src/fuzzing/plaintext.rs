@@ -13,6 +13,7 @@ use crate::wire::{FileTime, Guid};
 
 use super::messages::{field, passes};
 use super::reference::Block;
+use super::verify::REFERENCE;
 use super::{is_turn, verify};
 
 /// What is sealed, and what is made wrong about it.
@@ -136,7 +137,7 @@ fn request(version: Version, plan: &Plaintext<'_>, data: &[u8]) {
     let bytes = right.encode();
     assert_eq!(bytes.len(), verify::request_len(version));
     assert!(failing_of_request(&right, &bytes).is_empty(), "{right:?}");
-    if is_turn(data, 16) {
+    if is_turn(data, REFERENCE) {
         assert_eq!(verify::request_checks(&right), RequestChecks::of(&right));
         verify::opens_again(&bytes);
     }
@@ -241,7 +242,7 @@ fn response(version: Version, plan: &Plaintext<'_>, data: &[u8]) {
         RequestBody { version, cmid: body.cmid, client_time: body.client_time, ..EMPTY },
         plan.request_iv,
     );
-    if is_turn(data, 16) {
+    if is_turn(data, REFERENCE) {
         let bytes = opened.encode();
         let expected = verify::response_checks(&opened, &bytes, &request);
         assert_eq!(ResponseChecks::of(&opened, Some(&request)), expected);
