@@ -70,7 +70,7 @@ fn every_target_has_seeds_which_its_body_takes_and_they_are_the_same_each_time()
         let own: Vec<_> = files.iter().filter(|(name, _)| name.starts_with(&format!("{target}/"))).collect();
         assert!(!own.is_empty(), "{target} has none");
         assert!(err.contains(&format!("{target}: {} seeds", own.len())), "{target}: {err}");
-        own.iter().for_each(|(_, bytes)| body(bytes));
+        own.iter().step_by(own.len().div_ceil(12)).for_each(|(_, bytes)| body(bytes));
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
         assert!(own.iter().all(|(name, _)| name.chars().all(plain) && name.len() < 120));
     }
