@@ -6,8 +6,8 @@
 
 mod capture;
 mod conformance;
-mod dictionary;
 mod connection;
+mod dictionary;
 mod directory;
 mod discovery;
 mod framing;
@@ -35,8 +35,8 @@ use std::ops::Range;
 
 pub use capture::{capture, file, layers};
 pub use conformance::rules;
-pub use dictionary::dictionary;
 pub use connection::{ConnectionPlan, connection, connection_of};
+pub use dictionary::dictionary;
 pub use directory::{ldap, ldif};
 pub use discovery::dns;
 pub use framing::{FramerPlan, framer, framer_of, pdu};
