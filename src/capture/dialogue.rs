@@ -101,6 +101,12 @@ impl Dialogue {
         self.packet(direction, time, RST | ACK, &[]);
     }
 
+    /// How many packets it is so far.
+    #[must_use]
+    pub fn packet_count(&self) -> usize {
+        self.steps.len()
+    }
+
     /// Writes dialogues into one pcapng file, their packets in the order of their times.
     ///
     /// # Errors

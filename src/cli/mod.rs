@@ -4,6 +4,7 @@ mod check;
 mod decode;
 mod excerpt;
 mod explain;
+mod fuzz;
 mod input;
 mod output;
 mod progress;
@@ -57,6 +58,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Put a live implementation to the test
     Test(test::Arguments),
+    /// Fuzz a live implementation, behind its crypto and across the wire
+    Fuzz(fuzz::Arguments),
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -69,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Arguments { command: Command::Report(arguments) }) => report::run(&arguments),
         Ok(Arguments { command: Command::Explain(arguments) }) => explain::run(&arguments),
         Ok(Arguments { command: Command::Test(arguments) }) => test::run(&arguments),
+        Ok(Arguments { command: Command::Fuzz(arguments) }) => fuzz::run(&arguments),
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
             // Usage is told as clap would, but for what it quotes of the arguments.

@@ -33,7 +33,7 @@ pub struct Expectation {
     /// The names of the suites ([`glob()`]) that it is expected in; without it, in any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suite: Option<String>,
-    /// The id of the case.
+    /// The ids of the cases ([`glob()`]) that it is expected in: that of one, in most.
     #[serde(deserialize_with = "not_empty")]
     pub case: String,
     /// How it fails.
@@ -257,7 +257,7 @@ impl<'a> Fact<'a> {
 
 impl Expectation {
     fn is_about(&self, suite: &Suite, case: &CaseResult) -> bool {
-        self.case == case.id && self.suite.as_ref().is_none_or(|name| glob(name, &suite.name))
+        glob(&self.case, &case.id) && self.suite.as_ref().is_none_or(|name| glob(name, &suite.name))
     }
 
     fn explains(&self, case: &CaseResult, fact: &Fact<'_>) -> bool {

@@ -101,26 +101,22 @@ impl Line {
     /// Waits for the next PDU.
     #[must_use]
     pub fn receive(&mut self, timeout: Duration) -> Received {
+        self.receive_in(timeout).unwrap_or_else(|| Received::Silent(std::mem::take(&mut self.waiting)))
+    }
+
+    /// As [`Self::receive`], but that what has come of a PDU stays where nothing more came in time: `None`.
+    pub(super) fn receive_in(&mut self, timeout: Duration) -> Option<Received> {
         let deadline = Instant::now() + timeout;
         loop {
-            if let Some(&version) = self.waiting.first()
-                && version != 5
-            {
-                return Received::NotRpc(std::mem::take(&mut self.waiting));
-            }
-            if let Some(length) = self.length().filter(|&length| length <= self.waiting.len()) {
-                if length < HEADER {
-                    return Received::NotRpc(std::mem::take(&mut self.waiting));
-                }
-                let rest = self.waiting.split_off(length);
-                return Received::Pdu(std::mem::replace(&mut self.waiting, rest));
+            if let Some(received) = take_pdu(&mut self.waiting) {
+                return Some(received);
             }
             if self.is_ended {
-                return Received::Closed(std::mem::take(&mut self.waiting));
+                return Some(Received::Closed(std::mem::take(&mut self.waiting)));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Received::Silent(std::mem::take(&mut self.waiting));
+                return None;
             }
             let mut room = [0; ROOM];
             let read = self.stream.set_read_timeout(Some(left)).and_then(|()| self.stream.read(&mut room));
@@ -138,22 +134,11 @@ impl Line {
                     _ => {
                         self.is_ended = true;
                         self.dialogue.reset(self.inward(), nanoseconds());
-                        return Received::Reset(std::mem::take(&mut self.waiting));
+                        return Some(Received::Reset(std::mem::take(&mut self.waiting)));
                     }
                 },
             }
         }
-    }
-
-    /// frag_length of the PDU whose beginning waits, in the byte order that its drep has.
-    fn length(&self) -> Option<usize> {
-        let [_, _, _, _, drep, _, _, _, a, b, ..] = *self.waiting.as_slice() else { return None };
-        let bytes = [a, b];
-        Some(usize::from(if drep & 0xf0 == 0x10 {
-            u16::from_le_bytes(bytes)
-        } else {
-            u16::from_be_bytes(bytes)
-        }))
     }
 
     /// Sends this side's FIN; what the peer sends can still be received.
@@ -186,13 +171,33 @@ impl Line {
     }
 }
 
+/// The PDU that stands in front of what has come, or what stands there instead; `None` where more has to come.
+pub(super) fn take_pdu(waiting: &mut Vec<u8>) -> Option<Received> {
+    if waiting.first().is_some_and(|&version| version != 5) {
+        return Some(Received::NotRpc(std::mem::take(waiting)));
+    }
+    let length = frag_length(waiting).filter(|&length| length <= waiting.len())?;
+    if length < HEADER {
+        return Some(Received::NotRpc(std::mem::take(waiting)));
+    }
+    let rest = waiting.split_off(length);
+    Some(Received::Pdu(std::mem::replace(waiting, rest)))
+}
+
+/// frag_length of the PDU that begins here, in the byte order that its drep has.
+pub(super) fn frag_length(bytes: &[u8]) -> Option<usize> {
+    let [_, _, _, _, drep, _, _, _, a, b, ..] = *bytes else { return None };
+    let bytes = [a, b];
+    Some(usize::from(if drep & 0xf0 == 0x10 { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }))
+}
+
 /// This moment.
 pub(super) fn now() -> FileTime {
     FileTime::from_unix_nanos(nanoseconds().into()).unwrap_or_default()
 }
 
 /// Nanoseconds since 1970.
-fn nanoseconds() -> u64 {
+pub(super) fn nanoseconds() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

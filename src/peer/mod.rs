@@ -5,6 +5,7 @@
 
 mod breaches;
 pub mod client_test;
+pub mod fuzz;
 mod host;
 pub mod host_test;
 mod last_words;

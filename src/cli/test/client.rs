@@ -132,7 +132,7 @@ fn command(arguments: &Arguments) -> String {
 
 /// The words of a command; what stands in quotation marks, double or single, is of one word. `None` where one of these
 /// has no other.
-fn words(command: &str) -> Option<Vec<String>> {
+pub(in crate::cli) fn words(command: &str) -> Option<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     let (mut mark, mut is_inside) = (None, false);
     for c in command.chars() {

@@ -1,12 +1,16 @@
+use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::conformance::{Run, Suite, Verdict};
+use crate::peer::fuzz::host::HostTarget;
+use crate::peer::fuzz::{CaseFile, Watched, again};
 use crate::peer::host_test::{self, Case, GROUPS, Options};
 
 use super::super::{FAILED, USAGE, complain};
-use super::{Common, decode, done, list, time_text, write_dialogues};
+use super::{Common, decode, done, list, quoted, time_text, write_dialogues};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -19,6 +23,9 @@ pub(super) struct Arguments {
     /// Do the cases as well that a genuine host remembers: machines that it counts, say
     #[arg(long)]
     leave_traces: bool,
+    /// Do only these cases, which `volact fuzz host` has saved
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    case: Vec<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -55,6 +62,9 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     if let Err(code) = common.output.ready() {
         return code;
     }
+    if !arguments.case.is_empty() {
+        return saved(arguments, name, host);
+    }
     let options = Options {
         host,
         timeout: common.timeout,
@@ -90,6 +100,61 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     if is_written { code } else { code.max(FAILED) }
 }
 
+/// Does cases that were saved by fuzzing.
+fn saved(arguments: &Arguments, name: &str, host: SocketAddr) -> u8 {
+    let common = &arguments.common;
+    let mut files = Vec::with_capacity(arguments.case.len());
+    for path in &arguments.case {
+        let complain_of =
+            |error: &dyn std::fmt::Display| complain(format_args!("{}: {error}", path.display()));
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                complain_of(&error);
+                return FAILED;
+            }
+        };
+        match CaseFile::parse(&text, "host") {
+            Ok(file) => files.push((path, file)),
+            Err(error) => {
+                complain_of(&error);
+                return USAGE;
+            }
+        }
+    }
+    let watched = Watched::nowhere();
+    let target = match HostTarget::new(host, common.timeout, arguments.leave_traces, watched) {
+        Ok(target) => target,
+        Err(why) => {
+            complain(format_args!("{host}: there is no host to be tested: {why}"));
+            return FAILED;
+        }
+    };
+    let mut is_written = true;
+    let mut cases = Vec::with_capacity(files.len());
+    for (path, file) in &files {
+        let repeat = format!("{} --case {}", command(arguments, name), quoted(&path.to_string_lossy()));
+        let (mut result, dialogues) = again(&target, file, repeat);
+        if let Some(folder) = &common.pcapng
+            && result.verdict != Verdict::Pass
+        {
+            is_written &= write_dialogues(folder, &result.id, &dialogues);
+        }
+        decode(&mut result);
+        cases.push(result);
+    }
+    let done = done(&cases);
+    let run = Run {
+        command: "test host".to_owned(),
+        subject: name.to_owned(),
+        seed: Some(common.seed),
+        suites: vec![Suite { name: name.to_owned(), cases, hosts: Vec::new() }],
+        ..Run::default()
+    };
+    let code = common.output.finish(run, |id| done.contains(id));
+    if is_written { code } else { code.max(FAILED) }
+}
+
 /// The cases that are meant, in their order.
 fn chosen(common: &Common) -> Vec<&'static Case> {
     let takes =
@@ -105,7 +170,7 @@ fn chosen(common: &Common) -> Vec<&'static Case> {
 }
 
 /// The address of a host that is named with or without a port.
-fn address(name: &str) -> Result<SocketAddr, String> {
+pub(in crate::cli) fn address(name: &str) -> Result<SocketAddr, String> {
     let with_port = match name.parse::<std::net::IpAddr>() {
         Ok(ip) => return Ok(SocketAddr::new(ip, PORT)),
         Err(_) if name.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {

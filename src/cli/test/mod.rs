@@ -18,6 +18,9 @@ use crate::conformance::{CaseResult, Verdict};
 use crate::report::results::decode_pdu;
 use crate::wire::parse_hex;
 
+pub(super) use client::words;
+pub(super) use host::address as host_address;
+
 use super::output::Output;
 use super::selection::Selection;
 use super::{FAILED, complain};
@@ -105,7 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     }
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: u32 = number.parse().map_err(|_| "a time is a number and s or ms".to_owned())?;
     let time = match unit {
@@ -116,10 +119,25 @@ fn time(text: &str) -> Result<Duration, String> {
     if time.is_zero() || time > MAX_TIMEOUT { Err("a time from 1 ms to 1 hour".to_owned()) } else { Ok(time) }
 }
 
+/// As [`time`], of any length: hours and minutes as well.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = match unit {
+        "m" => 60,
+        "h" => 3600,
+        _ => return time(text),
+    };
+    let number: u64 = number.parse().map_err(|_| "a time is a number and h, m, s or ms".to_owned())?;
+    let seconds = number.checked_mul(factor).filter(|seconds| (1..=MAX_TIME).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| "a time up to a year".to_owned())
+}
+
+/// Seconds of a year.
+const MAX_TIME: u64 = 365 * 24 * 3600;
 const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What stands in a command for a timeout.
-fn time_text(time: Duration) -> String {
+pub(super) fn time_text(time: Duration) -> String {
     if time.subsec_millis() == 0 { format!("{}s", time.as_secs()) } else { format!("{}ms", time.as_millis()) }
 }
 
@@ -133,7 +151,7 @@ fn list<'a>(cases: impl Iterator<Item = (&'a str, &'a str, &'a str)>) -> u8 {
 }
 
 /// Decodes what a case that does not pass has sent and received.
-fn decode(result: &mut CaseResult) {
+pub(super) fn decode(result: &mut CaseResult) {
     if matches!(result.verdict, Verdict::Pass | Verdict::Skipped) {
         return;
     }
@@ -152,11 +170,11 @@ fn done(cases: &[CaseResult]) -> HashSet<String> {
 }
 
 /// Writes the connections of a case into a file of this folder; false where that failed.
-fn write_dialogues(folder: &Path, id: &str, dialogues: &[Dialogue]) -> bool {
+pub(super) fn write_dialogues(folder: &Path, id: &str, dialogues: &[Dialogue]) -> bool {
     let path = folder.join(format!("{id}.pcapng"));
     let written = fs::create_dir_all(folder).and_then(|()| {
         let mut out = BufWriter::new(File::create(&path)?);
-        Dialogue::write(dialogues, &mut out, &format!("volact test, case {id}"))?;
+        Dialogue::write(dialogues, &mut out, &format!("volact, case {id}"))?;
         out.flush()
     });
     match written {

@@ -2,7 +2,7 @@
 
 mod case;
 mod cases;
-mod probe;
+pub(in crate::peer) mod probe;
 mod reply;
 
 pub use case::{Case, Group, Outcome, Problem, Run};

@@ -12,7 +12,7 @@ use crate::rpc::{
     Association, Bind, Body, Header, Outcome as ContextOutcome, Pdu, PduType, PfcFlags, PresentationContext,
     Request, SyntaxId, TransferSyntax,
 };
-use crate::wire::{Endianness, Guid, Hex, Random};
+use crate::wire::{Endianness, FileTime, Guid, Hex, Random};
 
 use super::case::Problem;
 use super::reply::{Ack, Activation, Reply};
@@ -88,37 +88,37 @@ pub struct Manner {
 const MAX_TRANSCRIPT: usize = 2048;
 
 /// Windows.
-pub(super) const WINDOWS: u128 = 0x55c9_2734_d682_4d71_983e_d6ec_3f16_059f;
+pub(in crate::peer) const WINDOWS: u128 = 0x55c9_2734_d682_4d71_983e_d6ec_3f16_059f;
 /// Windows 10/11 Enterprise, which asks in version 6.
-pub(super) const WINDOWS_10: Product = Product {
+pub(in crate::peer) const WINDOWS_10: Product = Product {
     app: WINDOWS,
     act: 0x7311_1121_5638_40f6_bc11_f1d7_b0d6_4300,
     kms: 0x58e2_134f_8e11_4d17_9cb2_9106_9c15_1148,
     policy: 25,
 };
 /// Windows 8 Enterprise, which asks in version 5.
-pub(super) const WINDOWS_8: Product = Product {
+pub(in crate::peer) const WINDOWS_8: Product = Product {
     app: WINDOWS,
     act: 0x458e_1bec_837a_45f6_b9d5_925e_d5d2_99de,
     kms: 0x3c40_b358_5948_45af_923b_53d2_1fcc_7e79,
     policy: 25,
 };
 /// Windows 7 Enterprise, which asks in version 4.
-pub(super) const WINDOWS_7: Product = Product {
+pub(in crate::peer) const WINDOWS_7: Product = Product {
     app: WINDOWS,
     act: 0xae2e_e509_1b34_41c0_acb7_6d46_5016_8915,
     kms: 0x7fde_5219_fbfa_484a_82c9_34d1_ad53_e856,
     policy: 25,
 };
 /// Windows Server 2019 Standard.
-pub(super) const SERVER_2019: Product = Product {
+pub(in crate::peer) const SERVER_2019: Product = Product {
     app: WINDOWS,
     act: 0xde32_eafd_aaee_4662_9444_c1be_fb41_bde2,
     kms: 0x8449_b1fb_f0ea_497a_99ab_66ca_96e9_a0f5,
     policy: 5,
 };
 /// Office Professional Plus 2019.
-pub(super) const OFFICE_2019: Product = Product {
+pub(in crate::peer) const OFFICE_2019: Product = Product {
     app: 0x0ff1_ce15_a989_479d_af46_f275_c637_0663,
     act: 0x85dd_8b5f_eaa4_4af3_a628_cce9_e77c_9a03,
     kms: 0x617d_9eb1_ef36_4f82_86e0_a65a_e07b_96c6,
@@ -380,20 +380,7 @@ impl<'a> Probe<'a> {
 
     /// A request of the first test machine for this product, now.
     pub fn body(&self, version: Version, product: &Product) -> RequestBody {
-        RequestBody {
-            version,
-            vm_info: 0,
-            license_status: 2,
-            binding_expiration: 43_200,
-            app_id: Guid::from_u128(product.app),
-            act_id: Guid::from_u128(product.act),
-            kms_id: Guid::from_u128(product.kms),
-            cmid: TEST_MACHINES[0],
-            n_policy: product.policy,
-            client_time: now(),
-            cmid_prev: Guid::NIL,
-            machine_name: RequestBody::machine_name_of(MACHINE_NAME).unwrap_or([0; 128]),
-        }
+        body_of(version, product, now())
     }
 
     /// A request as a client of this version makes it.
@@ -582,8 +569,30 @@ impl Connection {
 /// Bytes of an answer's stub at most; the longest that the protocol knows has less than a KiB.
 const MAX_STUB: usize = 64 << 10;
 
+/// A request of the first test machine for a product, at this time.
+pub(in crate::peer) fn body_of(version: Version, product: &Product, client_time: FileTime) -> RequestBody {
+    RequestBody {
+        version,
+        vm_info: 0,
+        license_status: 2,
+        binding_expiration: 43_200,
+        app_id: Guid::from_u128(product.app),
+        act_id: Guid::from_u128(product.act),
+        kms_id: Guid::from_u128(product.kms),
+        cmid: TEST_MACHINES[0],
+        n_policy: product.policy,
+        client_time,
+        cmid_prev: Guid::NIL,
+        machine_name: RequestBody::machine_name_of(MACHINE_NAME).unwrap_or([0; 128]),
+    }
+}
+
 /// A context with these transfer syntaxes.
-pub(super) fn context(id: u16, interface: SyntaxId, transfer_syntaxes: &[SyntaxId]) -> PresentationContext {
+pub(in crate::peer) fn context(
+    id: u16,
+    interface: SyntaxId,
+    transfer_syntaxes: &[SyntaxId],
+) -> PresentationContext {
     PresentationContext {
         id,
         reserved: 0,
@@ -596,7 +605,7 @@ pub(super) fn context(id: u16, interface: SyntaxId, transfer_syntaxes: &[SyntaxI
 ///
 /// # Errors
 /// It is no PDU of a request.
-pub(super) fn in_fragments(pdu: &[u8], size: usize) -> Result<Vec<Vec<u8>>, Problem> {
+pub(in crate::peer) fn in_fragments(pdu: &[u8], size: usize) -> Result<Vec<Vec<u8>>, Problem> {
     let whole = Pdu::parse(pdu)?;
     let Body::Request(request) = &whole.body else {
         return Err(Problem::harness("only requests are sent in fragments"));
@@ -619,12 +628,12 @@ pub(super) fn in_fragments(pdu: &[u8], size: usize) -> Result<Vec<Vec<u8>>, Prob
 ///
 /// # Errors
 /// It cannot be written.
-pub(super) fn bare(ptype: PduType, call_id: u32) -> Result<Vec<u8>, Problem> {
+pub(in crate::peer) fn bare(ptype: PduType, call_id: u32) -> Result<Vec<u8>, Problem> {
     Ok(Pdu { header: Header::new(ptype, call_id), body: Body::Opaque, rest: &[], auth: None }
         .encode_sized()?)
 }
 
-fn drep(endianness: Endianness) -> crate::rpc::DataRepresentation {
+pub(in crate::peer) fn drep(endianness: Endianness) -> crate::rpc::DataRepresentation {
     match endianness {
         Endianness::Big => crate::rpc::DataRepresentation::BIG_ENDIAN,
         _ => crate::rpc::DataRepresentation::LITTLE_ENDIAN,
@@ -632,7 +641,7 @@ fn drep(endianness: Endianness) -> crate::rpc::DataRepresentation {
 }
 
 /// What bytes are, in a few words: the types of the PDUs.
-fn what(bytes: &[u8]) -> String {
+pub(in crate::peer) fn what(bytes: &[u8]) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() && words.len() < MAX_WORDS {
