@@ -72,7 +72,12 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     if arguments.leave_traces {
         repeat += " --leave-traces";
     }
-    let subject = Subject { command: "fuzz host", name: &name, is_local, repeat: format!("{repeat} --case") };
+    let subject = Subject {
+        command: "fuzz host",
+        name: &name,
+        is_local,
+        repeat: (format!("{repeat} --case"), String::new()),
+    };
     fuzz(&target, common, &subject)
 }
 

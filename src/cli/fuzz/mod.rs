@@ -1,6 +1,7 @@
 //! `volact fuzz`: one file a subcommand, and here what they share.
 
 mod host;
+mod shim;
 mod status;
 
 use std::collections::HashSet;
@@ -29,6 +30,8 @@ pub(super) struct Arguments {
 enum What {
     /// Fuzz a KMS host: sequences of PDUs, right and changed behind the crypto
     Host(host::Arguments),
+    /// Fuzz any implementation, in any language, as a process behind the contract of docs/shim.md
+    Shim(shim::Arguments),
 }
 
 /// What all kinds of fuzzing take.
@@ -77,6 +80,7 @@ pub(super) struct Common {
 pub(super) fn run(arguments: &Arguments) -> u8 {
     match &arguments.what {
         What::Host(arguments) => host::run(arguments),
+        What::Shim(arguments) => shim::run(arguments),
     }
 }
 
@@ -95,8 +99,8 @@ pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
     /// True where it is on this machine.
     pub(super) is_local: bool,
-    /// The command that does a saved case again, but for the file's name.
-    pub(super) repeat: String,
+    /// The command that does a saved case again: what stands in front of the file's name and behind it.
+    pub(super) repeat: (String, String),
 }
 
 /// Fuzzes a target that is there, and tells what came of it.
@@ -247,7 +251,8 @@ fn results<P: Clone>(
             Some(folder) => quoted(&folder.join(format!("{}.json", found.id)).to_string_lossy()),
             None => format!("{}.json", found.id),
         };
-        let mut result = found.result(format!("{} {file}", subject.repeat));
+        let (front, behind) = &subject.repeat;
+        let mut result = found.result(format!("{front} {file}{behind}"));
         decode(&mut result);
         cases.push(result);
     }

@@ -1,4 +1,3 @@
-use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
@@ -6,11 +5,11 @@ use clap::Args;
 
 use crate::conformance::{Run, Suite, Verdict};
 use crate::peer::fuzz::host::HostTarget;
-use crate::peer::fuzz::{CaseFile, Watched, again};
+use crate::peer::fuzz::{Watched, again};
 use crate::peer::host_test::{self, Case, GROUPS, Options};
 
 use super::super::{FAILED, USAGE, complain};
-use super::{Common, decode, done, list, quoted, time_text, write_dialogues};
+use super::{Common, decode, done, list, quoted, saved_cases, time_text, write_dialogues};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -103,25 +102,10 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 /// Does cases that were saved by fuzzing.
 fn saved(arguments: &Arguments, name: &str, host: SocketAddr) -> u8 {
     let common = &arguments.common;
-    let mut files = Vec::with_capacity(arguments.case.len());
-    for path in &arguments.case {
-        let complain_of =
-            |error: &dyn std::fmt::Display| complain(format_args!("{}: {error}", path.display()));
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => {
-                complain_of(&error);
-                return FAILED;
-            }
-        };
-        match CaseFile::parse(&text, "host") {
-            Ok(file) => files.push((path, file)),
-            Err(error) => {
-                complain_of(&error);
-                return USAGE;
-            }
-        }
-    }
+    let files = match saved_cases(&arguments.case, "host") {
+        Ok(files) => files,
+        Err(code) => return code,
+    };
     let watched = Watched::nowhere();
     let target = match HostTarget::new(host, common.timeout, arguments.leave_traces, watched) {
         Ok(target) => target,

@@ -571,7 +571,7 @@ fn ptype_id(ptype: PduType) -> String {
 }
 
 /// How long a process that hung up is waited for.
-pub(super) fn dying(gone: impl Fn() -> Option<crate::peer::fuzz::Gone>) -> Option<crate::peer::fuzz::Gone> {
+pub(super) fn dying(gone: impl Fn() -> Option<crate::peer::Gone>) -> Option<crate::peer::Gone> {
     let until = Instant::now() + DYING;
     loop {
         let found = gone();

@@ -25,13 +25,13 @@ use crate::conformance::{Judge, Level, Rule, Subject, rules};
 use crate::kms::Ndr;
 use crate::peer::host_test::{self, Offer};
 use crate::peer::line::{nanoseconds, now};
-use crate::peer::{Line, Received, Settings};
+use crate::peer::{Gone, Line, Received, Settings};
 use crate::rpc::{Association, PduType};
 use crate::trace;
 use crate::wire::{Random, Side};
 
 use super::target::{Outcome, Shown, Sign, Target};
-use super::watched::{Gone, Watched};
+use super::watched::Watched;
 use drive::{Driver, crash, dying};
 use right::{Heard, Right, hear};
 
@@ -319,7 +319,7 @@ impl Target for HostTarget {
 }
 
 /// Numbers as one: equal for equal ones.
-fn number(parts: &[u64]) -> u64 {
+pub(super) fn number(parts: &[u64]) -> u64 {
     // FNV-1a.
     parts
         .iter()
