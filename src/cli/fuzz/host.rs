@@ -76,6 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         command: "fuzz host",
         name: &name,
         is_local,
+        jobs: common.jobs,
         repeat: (format!("{repeat} --case"), String::new()),
     };
     fuzz(&target, common, &subject)

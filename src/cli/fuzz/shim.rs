@@ -47,6 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         command: "fuzz shim",
         name: &name,
         is_local: true,
+        jobs: common.jobs,
         repeat: (format!("{front} --case"), format!(" -- {name}")),
     };
     fuzz(&target, common, &subject)

@@ -22,7 +22,7 @@ use crate::peer::fuzz::CaseFile;
 use crate::report::results::decode_pdu;
 use crate::wire::parse_hex;
 
-pub(super) use client::words;
+pub(super) use client::{CLIENT_LISTEN, how_to_point, words};
 pub(super) use host::address as host_address;
 
 use super::output::Output;

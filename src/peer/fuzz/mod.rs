@@ -9,6 +9,7 @@
 
 mod again;
 mod case_file;
+pub mod client;
 mod engine;
 mod found;
 pub mod host;

@@ -3,6 +3,7 @@ use std::io;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::peer::gone::memory;
 use crate::peer::{Gone, LastWords};
 
 /// The process of a peer, as far as there is one to be watched.
@@ -102,7 +103,7 @@ impl Watched {
             Process::Other(pid, _) => *pid,
             Process::Own { child, .. } => child.id(),
         };
-        memory_of(pid)
+        memory(pid)
     }
 
     fn lock(&self) -> MutexGuard<'_, Process> {
@@ -148,11 +149,4 @@ fn started(pid: u32) -> Option<u64> {
         return None;
     }
     fields.nth(18)?.parse().ok()
-}
-
-/// Bytes of memory that a process holds (VmRSS), where the system tells.
-pub(super) fn memory_of(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }

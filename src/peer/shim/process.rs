@@ -217,7 +217,7 @@ impl Drop for Running {
 
 /// It is not there, and nobody knows its status.
 fn ended(how: &str) -> Failure {
-    Failure::Ended(Gone { id: String::new(), how: how.to_owned() })
+    Failure::Ended(Gone::unknown(how))
 }
 
 /// Reads lines of bounded length, until the output or those who want it end.

@@ -15,13 +15,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::conformance::TranscriptLine;
+use crate::peer::gone::memory;
 use crate::peer::shim::{
-    Answer, Case, FIRST, Failure, OPERATIONS, Own, Process, Query, Shim as _, UNKNOWN, cases, transcript,
+    Answer, Case, FIRST, Failure, Fields, OPERATIONS, Own, Process, Query, Shim as _, UNKNOWN, cases,
+    transcript,
 };
 use crate::wire::Random;
 
 use super::target::{Outcome, Shown, Sign, Target};
-use super::watched::memory_of;
 use answer::{difference, failure, number, told, word};
 
 /// A shim that is fuzzed.
@@ -144,7 +145,8 @@ fn diverges(
             return Some(Sign { id: format!("AGAINST-{}", sign.id), title, message, ..sign });
         }
     };
-    let found = difference(plan, first, other).or_else(|| difference(plan, other, first))?;
+    let (one, two) = (comparable(reference, first, other), comparable(reference, other, first));
+    let found = difference(plan, &one, other).or_else(|| difference(plan, &two, first))?;
     let agrees = |answer| difference(plan, reference, answer).is_none();
     let whose = match (agrees(first), agrees(other)) {
         (true, false) => "volact agrees with the first",
@@ -157,6 +159,19 @@ fn diverges(
     let behind = found.id.splitn(2, &*op).nth(1).unwrap_or_default().to_owned();
     let sign = Sign::new(format!("DIVERGES-{op}{kind}{behind}"), title, message).at(found.level);
     Some(Sign { authority: "volact: the other shim's answer, and its own".to_owned(), ..sign })
+}
+
+/// An answer with those fields only that the contract has, or that both have: what one adds of its own is passed over.
+fn comparable(reference: &Answer, answer: &Answer, other: &Answer) -> Answer {
+    let (Answer::Done(fields), Answer::Done(others)) = (answer, other) else { return answer.clone() };
+    let is_wanted = |name: &str| match reference {
+        Answer::Done(wanted) => wanted.value(name).is_some(),
+        _ => others.value(name).is_some() && !matches!(name, "id" | "ok" | "detail" | "name"),
+    };
+    let kept = fields.iter().filter(|(name, _)| is_wanted(name));
+    Answer::Done(
+        kept.fold(Fields::default(), |kept, (name, value)| kept.with(name.to_owned(), value.clone())),
+    )
 }
 
 const RIGHT: &str = "volact: docs/shim.md, as its own implementation answers";
@@ -272,7 +287,7 @@ impl Target for ShimTarget {
             .into_iter()
             .flatten()
             .flat_map(|pool| pool.idle().iter().filter_map(Process::id).collect::<Vec<_>>())
-            .filter_map(memory_of)
+            .filter_map(memory)
             .max()
     }
 }
