@@ -185,7 +185,7 @@ pub(super) fn take_pdu(waiting: &mut Vec<u8>) -> Option<Received> {
 }
 
 /// frag_length of the PDU that begins here, in the byte order that its drep has.
-fn frag_length(bytes: &[u8]) -> Option<usize> {
+pub(super) fn frag_length(bytes: &[u8]) -> Option<usize> {
     let [_, _, _, _, drep, _, _, _, a, b, ..] = *bytes else { return None };
     let bytes = [a, b];
     Some(usize::from(if drep & 0xf0 == 0x10 { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }))

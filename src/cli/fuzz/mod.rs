@@ -8,9 +8,11 @@ mod status;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::capture::Dialogue;
 use crate::conformance::{CaseResult, Run, Suite, Verdict};
@@ -163,18 +165,18 @@ fn begun<T: Target>(target: &T, common: &Common) -> Result<State<T::Plan>, u8> {
 }
 
 /// Writes what is found and how far the run is.
-struct Keeper<'a> {
+struct Keeper<'a, P> {
     common: &'a Common,
     target: &'static str,
     seed: u64,
     is_written: bool,
     /// When the state was written last.
-    kept: Option<std::time::Instant>,
+    kept: Option<Instant>,
     /// The state that was not written yet.
-    state: Option<String>,
+    state: Option<State<P>>,
 }
 
-impl<P: Clone + serde::Serialize + serde::de::DeserializeOwned> Ears<P> for Keeper<'_> {
+impl<P: Clone + Serialize + DeserializeOwned> Ears<P> for Keeper<'_, P> {
     fn found(&mut self, found: &Found<P>, dialogues: &[Dialogue]) {
         complain(format_args!("{}: {}", found.id, found.message));
         let Some(folder) = &self.common.findings else { return };
@@ -189,25 +191,25 @@ impl<P: Clone + serde::Serialize + serde::de::DeserializeOwned> Ears<P> for Keep
         if self.common.state.is_none() {
             return;
         }
-        self.state = Some(state.to_json());
+        self.state = Some(state.clone());
         if self.kept.is_none_or(|kept| kept.elapsed() >= KEEPING) {
             self.keep_last();
         }
     }
 }
 
-impl Keeper<'_> {
+impl<P: Clone + Serialize + DeserializeOwned> Keeper<'_, P> {
     fn keep_last(&mut self) {
         if let (Some(path), Some(state)) = (&self.common.state, self.state.take()) {
             // Whole or not at all, whatever happens meanwhile.
             let beside = path.with_extension("part");
-            let is_written = write(&beside, &state);
+            let is_written = write(&beside, &state.to_json());
             let moved = if is_written { fs::rename(&beside, path) } else { Ok(()) };
             if let Err(error) = &moved {
                 complain(format_args!("{}: {error}", path.display()));
             }
             self.is_written &= is_written && moved.is_ok();
-            self.kept = Some(std::time::Instant::now());
+            self.kept = Some(Instant::now());
         }
     }
 }

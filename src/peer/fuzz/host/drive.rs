@@ -52,12 +52,14 @@ struct Live {
     /// True once this side has sent its FIN, because the case says so, or to see the end of it.
     is_closed: bool,
     is_closed_by_case: bool,
+    /// True where it was sent because an answer took long.
+    is_impatient: bool,
     /// True once the host has ended it.
     is_over: bool,
 }
 
 /// How long an answer may take before it is looked whether the host ends the connection instead.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a host may take to end a connection that was ended towards it.
 const LINGER: Duration = Duration::from_millis(200);
 /// Hosts that have taken longer so often are not waited for any more.
@@ -219,7 +221,10 @@ impl<'a> Driver<'a> {
         let target = self.target;
         let mut until_end = false;
         while let Some(live) = &mut self.live {
-            if live.is_over || live.has_diverged || (live.came >= live.due.len() && !live.is_closed_by_case) {
+            let is_done = live.came >= live.due.len() && !live.is_closed_by_case;
+            // What is sent then does not reach the host.
+            live.has_diverged |= is_done && live.is_impatient;
+            if live.is_over || live.has_diverged || is_done {
                 return;
             }
             // At the end of a connection that the case has closed, its end is waited for.
@@ -263,7 +268,7 @@ impl<'a> Driver<'a> {
                 Some(Received::Silent(_)) | None => {
                     // Whether it answers late, not at all, or hangs shows when the connection is ended towards it.
                     live.line.close_sending();
-                    live.is_closed = true;
+                    (live.is_closed, live.is_impatient) = (true, true);
                     until_end = true;
                     self.note("", "silence; closed by the client", &[]);
                 }
@@ -401,6 +406,7 @@ impl<'a> Driver<'a> {
             has_diverged: false,
             is_closed: false,
             is_closed_by_case: false,
+            is_impatient: false,
             is_over: false,
         };
         let bind = begins.ndr().and_then(|ndr| Offer::only(ndr).pdu(PduType::BIND, FIRST_CALL).ok());

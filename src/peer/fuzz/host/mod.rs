@@ -186,31 +186,39 @@ impl HostTarget {
             )
         };
         let (mut dialogue, mut right) = begun();
-        let take = |dialogue: &mut Dialogue, right: &mut Right, bytes: &[u8]| {
-            dialogue.send(Direction::ToServer, nanoseconds(), bytes);
-            right.take(0, bytes, now, |_, answer| {
-                dialogue.send(Direction::ToClient, nanoseconds(), answer);
-            });
+        let mut units = units.iter();
+        // What is sent without waiting comes in front of what it is answered with.
+        let (mut sent, mut answered) = (Vec::new(), Vec::new());
+        let flush = |dialogue: &mut Dialogue, sent: &mut Vec<u8>, answered: &mut Vec<u8>| {
+            dialogue.send(Direction::ToServer, nanoseconds(), sent);
+            dialogue.send(Direction::ToClient, nanoseconds(), answered);
+            sent.clear();
+            answered.clear();
         };
         if let Some(bind) = plan.begins.ndr().and_then(|ndr| Offer::only(ndr).pdu(PduType::BIND, 1).ok()) {
-            take(&mut dialogue, &mut right, &bind);
+            right.take(0, &bind, now, |_, answer| answered.extend_from_slice(answer));
+            sent = bind;
+            flush(&mut dialogue, &mut sent, &mut answered);
         }
-        let mut units = units.iter();
         for step in &plan.steps {
             match step {
                 Step::Send(_) => {
                     let Some(unit) = units.next() else { break };
-                    take(&mut dialogue, &mut right, unit);
+                    sent.extend_from_slice(unit);
+                    right.take(0, unit, now, |_, answer| answered.extend_from_slice(answer));
                 }
                 Step::Open => {
+                    flush(&mut dialogue, &mut sent, &mut answered);
                     dialogue.close(Direction::ToServer, nanoseconds());
                     let (next, again) = begun();
                     dialogues.push(std::mem::replace(&mut dialogue, next));
                     right = again;
                 }
-                Step::Await | Step::HalfClose | Step::HangUp => {}
+                Step::Await | Step::HalfClose => flush(&mut dialogue, &mut sent, &mut answered),
+                Step::HangUp => break,
             }
         }
+        flush(&mut dialogue, &mut sent, &mut answered);
         let (first, then) = if right.is_closed() {
             (Direction::ToClient, Direction::ToServer)
         } else {

@@ -1,8 +1,9 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::kms::{Ndr, RequestChecks, RequestMessage};
+use crate::kms::{Ndr, RequestChecks, RequestMessage, RequestStub};
 use crate::peer::host_test::TEST_MACHINES;
-use crate::rpc::{Body, Pdu, PfcFlags};
+use crate::peer::line::frag_length;
+use crate::rpc::{Body, HEADER_LEN, Pdu, PfcFlags};
 use crate::wire::{Check, Endianness, FileTime, Hex, parse_hex};
 
 /// A case: what a client does on a connection.
@@ -119,67 +120,104 @@ impl Begins {
 /// fragments. A version 4 MAC that was right is right again.
 #[must_use]
 pub fn prepared(plan: &Plan, now: FileTime, leaves_traces: bool) -> Vec<Vec<u8>> {
-    let mut units: Vec<Vec<u8>> = plan.units().map(|unit| unit.bytes.clone()).collect();
-    let mut parts: Vec<(usize, usize, usize)> = Vec::new();
-    for at in 0..units.len() {
-        // Where the stub is, and whether the call begins and ends with it.
-        let found = Pdu::parse(&units[at]).ok().and_then(|pdu| match &pdu.body {
+    let likely = plan.begins.ndr().unwrap_or(Ndr::Ndr32);
+    let mut units: Vec<Vec<u8>> = Vec::new();
+    let mut stream: Vec<u8> = Vec::new();
+    let mut lengths: Vec<usize> = Vec::new();
+    // A host sees one stream for each connection, and PDUs where their lengths say: so they are looked for there.
+    for step in plan.steps.iter().chain([&Step::Open]) {
+        match step {
+            Step::Send(unit) => {
+                stream.extend_from_slice(&unit.bytes);
+                lengths.push(unit.bytes.len());
+            }
+            Step::Open => {
+                set_stream_anew(&mut stream, likely, now, leaves_traces);
+                let mut rest = &stream[..];
+                for length in lengths.drain(..) {
+                    let (unit, behind) = rest.split_at(length);
+                    units.push(unit.to_vec());
+                    rest = behind;
+                }
+                stream.clear();
+            }
+            Step::Await | Step::HalfClose | Step::HangUp => {}
+        }
+    }
+    units
+}
+
+/// Sets the messages of all requests in a stream anew.
+fn set_stream_anew(stream: &mut [u8], likely: Ndr, now: FileTime, leaves_traces: bool) {
+    let mut at = 0;
+    // Where the stubs of a call's fragments are.
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    while let Some(length) = frag_length(&stream[at..]).filter(|&length| length >= HEADER_LEN)
+        && let Some(pdu) = stream.get(at..at + length)
+    {
+        let found = Pdu::parse_lax(pdu).ok().and_then(|(pdu, _)| match &pdu.body {
             Body::Request(request) => {
                 let head = if pdu.header.flags.has(PfcFlags::OBJECT_UUID) { 40 } else { 24 };
                 Some((pdu.header, head, request.stub.len()))
             }
             _ => None,
         });
+        let begin = at;
+        at += length;
         let Some((header, head, length)) = found else { continue };
-        if header.flags.has(PfcFlags::FIRST) {
+        let (flags, endianness) = (header.flags, header.drep.endianness());
+        let set = |stub: &mut [u8]| set_anew(stub, endianness, likely, now, leaves_traces);
+        if flags.has(PfcFlags::FIRST) {
             parts.clear();
         }
-        parts.push((at, head, length));
-        if !header.flags.has(PfcFlags::LAST) {
-            continue;
-        }
-        let gather = |units: &[Vec<u8>]| -> Vec<u8> {
-            parts
-                .iter()
-                .flat_map(|&(at, head, length)| units[at][head..head + length].iter().copied())
-                .collect()
-        };
-        let mut stub = gather(&units);
-        if set_anew(&mut stub, header.drep.endianness(), now, leaves_traces) {
+        parts.push((begin + head, length));
+        if let [(begin, length)] = parts[..] {
+            // Also where no other fragment follows, whatever is said of that.
+            set(&mut stream[begin..begin + length]);
+        } else if flags.has(PfcFlags::LAST) {
+            let mut stub: Vec<u8> =
+                parts.iter().flat_map(|&(begin, length)| stream[begin..begin + length].to_vec()).collect();
+            set(&mut stub);
             let mut rest = &stub[..];
-            for &(at, head, length) in &parts {
+            for &(begin, length) in &parts {
                 let (part, behind) = rest.split_at(length);
-                units[at][head..head + length].copy_from_slice(part);
+                stream[begin..begin + length].copy_from_slice(part);
                 rest = behind;
             }
         }
-        parts.clear();
+        if flags.has(PfcFlags::LAST) {
+            parts.clear();
+        }
     }
-    units
 }
 
-/// Sets the message of a stub anew; true where that changed something.
-fn set_anew(stub: &mut [u8], endianness: Endianness, now: FileTime, leaves_traces: bool) -> bool {
-    let _ = endianness;
-    // Whatever the stub says of its lengths and whatever the context is: where a host might find the message.
-    [Ndr::Ndr32, Ndr::Ndr64].into_iter().any(|ndr| {
-        let Some(bytes) = stub.get_mut(ndr.request_head()..) else { return false };
-        set_message_anew(bytes, now, leaves_traces)
-    })
+/// Sets the message of a stub anew: where its counts say that it is, or where a host might find it that looks at none.
+fn set_anew(stub: &mut [u8], endianness: Endianness, likely: Ndr, now: FileTime, leaves_traces: bool) {
+    let is_of = |ndr: &Ndr| RequestStub::parse(stub, *ndr, endianness).is_ok_and(|stub| stub.is_consistent());
+    let other = if likely == Ndr::Ndr32 { Ndr::Ndr64 } else { Ndr::Ndr32 };
+    let syntaxes = match [likely, other].iter().find(|ndr| is_of(ndr)) {
+        Some(&ndr) => vec![ndr],
+        None => vec![other, likely],
+    };
+    for ndr in syntaxes {
+        if let Some(bytes) = stub.get_mut(ndr.request_head()..) {
+            set_message_anew(bytes, now, leaves_traces);
+        }
+    }
 }
 
-/// Sets a message anew; true where that changed something.
-pub(super) fn set_message_anew(bytes: &mut [u8], now: FileTime, leaves_traces: bool) -> bool {
+/// Sets a message anew.
+fn set_message_anew(bytes: &mut [u8], now: FileTime, leaves_traces: bool) {
     let (mut message, checks) = RequestChecks::open(bytes);
     let body = match &mut message {
         RequestMessage::V4(request) => &mut request.body,
         RequestMessage::Encrypted(request) => &mut request.body,
-        RequestMessage::Other { .. } => return false,
+        RequestMessage::Other { .. } => return,
     };
     let is_nominal = body.client_time == NOMINAL_TIME;
     let is_stranger = !leaves_traces && !TEST_MACHINES.contains(&body.cmid);
     if !is_nominal && !is_stranger {
-        return false;
+        return;
     }
     if is_nominal {
         body.client_time = now;
@@ -196,7 +234,6 @@ pub(super) fn set_message_anew(bytes: &mut [u8], now: FileTime, leaves_traces: b
     }
     let set = message.encode();
     bytes.copy_from_slice(&set);
-    true
 }
 
 fn write_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {

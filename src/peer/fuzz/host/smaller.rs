@@ -1,10 +1,10 @@
 use std::ops::Range;
 
 use crate::kms::{Ndr, RequestBody, RequestChecks, RequestMessage};
-use crate::rpc::{Bind, Body, Pdu, PduType, PfcFlags};
+use crate::rpc::{self, Bind, Body, Pdu, PduType, PfcFlags};
 use crate::wire::{Check, Endianness};
 
-use super::plan::{Plan, Step, Unit};
+use super::plan::{Begins, Plan, Step, Unit};
 
 /// Runs of bytes that are put back one at a time, where nothing is known of what they are.
 const MOST_RUNS: usize = 48;
@@ -31,6 +31,15 @@ pub(super) fn simpler(plan: &Plan) -> Vec<Plan> {
     if plan.pieces.is_some() {
         plans.push(Plan { pieces: None, ..plan.clone() });
     }
+    plans.extend(without_fragments(plan));
+    if plan.begins == Begins::Fresh
+        && let Some(Step::Send(first)) = plan.steps.first()
+        && first.bytes.get(2) == Some(&PduType::BIND.0)
+    {
+        for begins in [Begins::Ndr32, Begins::Ndr64] {
+            plans.push(Plan { begins, steps: plan.steps[1..].to_vec(), ..plan.clone() });
+        }
+    }
     for (place, step) in plan.steps.iter().enumerate() {
         let Step::Send(unit) = step else { continue };
         for unit in simpler_units(unit) {
@@ -40,6 +49,50 @@ pub(super) fn simpler(plan: &Plan) -> Vec<Plan> {
         }
     }
     plans
+}
+
+/// With the first call that is in fragments in one PDU.
+fn without_fragments(plan: &Plan) -> Option<Plan> {
+    let flags = |step: &Step| match step {
+        Step::Send(unit) => match Pdu::parse(&unit.bytes) {
+            Ok(Pdu { header, body: Body::Request(_), .. }) => Some(header.flags),
+            _ => None,
+        },
+        _ => None,
+    };
+    let is = |step: &Step, flag, other| flags(step).is_some_and(|flags| flags.has(flag) && !flags.has(other));
+    let first = plan.steps.iter().position(|step| is(step, PfcFlags::FIRST, PfcFlags::LAST))?;
+    let last =
+        first + plan.steps[first..].iter().position(|step| is(step, PfcFlags::LAST, PfcFlags::FIRST))?;
+    let units: Vec<&Unit> = plan.steps[first..=last]
+        .iter()
+        .filter_map(|step| match step {
+            Step::Send(unit) => Some(unit),
+            _ => None,
+        })
+        .collect();
+    let bytes = joined(units.iter().map(|unit| unit.bytes.as_slice()))?;
+    let right = joined(units.iter().map(|unit| unit.right.as_ref().unwrap_or(&unit.bytes).as_slice()));
+    let notes = units.iter().flat_map(|unit| unit.notes.clone()).collect();
+    let mut smaller = plan.clone();
+    smaller.steps.splice(first..=last, [Step::Send(Unit { bytes, right, notes })]);
+    Some(smaller)
+}
+
+/// The fragments of a request as one PDU.
+fn joined<'a>(fragments: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
+    let mut stub = Vec::new();
+    let mut first = None;
+    for fragment in fragments {
+        let pdu = Pdu::parse(fragment).ok()?;
+        let Body::Request(request) = &pdu.body else { return None };
+        stub.extend_from_slice(request.stub);
+        first = first.or_else(|| Some((pdu.header, request.alloc_hint, request.context_id, request.opnum)));
+    }
+    let (mut header, alloc_hint, context_id, opnum) = first?;
+    header.flags = header.flags | PfcFlags::LAST;
+    let request = rpc::Request { alloc_hint, context_id, opnum, object: None, stub: &stub };
+    Pdu { header, body: Body::Request(request), rest: &[], auth: None }.encode_sized().ok()
 }
 
 /// A unit nearer to what it was.
@@ -56,6 +109,9 @@ fn simpler_units(unit: &Unit) -> Vec<Unit> {
             units.push(with(bytes));
         }
         if let Some(bytes) = is.with(&unit.bytes, &was) {
+            units.push(with(bytes));
+        }
+        if let Some(bytes) = was.with(right, &Request { message: is.without_excess(), ..is.clone() }) {
             units.push(with(bytes));
         }
         if let Some(message) = was.with_wrong_mac()
@@ -159,6 +215,17 @@ impl Request {
         Some(bytes)
     }
 
+    /// The message without what is behind its envelope.
+    fn without_excess(&self) -> RequestMessage {
+        let mut message = self.message.clone();
+        match &mut message {
+            RequestMessage::V4(request) => request.excess.clear(),
+            RequestMessage::Encrypted(request) => request.excess.clear(),
+            RequestMessage::Other { .. } => {}
+        }
+        message
+    }
+
     /// The message with nothing wrong in it but its MAC; `None` where it has none.
     fn with_wrong_mac(&self) -> Option<RequestMessage> {
         let mut message = self.message.clone();
@@ -250,6 +317,10 @@ pub(super) fn essence(plan: &Plan) -> String {
 /// What differs between two PDUs.
 fn changed(right: &[u8], bytes: &[u8]) -> Vec<&'static str> {
     let (Ok(was), Ok(is)) = (Pdu::parse(right), Pdu::parse(bytes)) else { return vec!["FRAMING"] };
+    if was.header.drep != is.header.drep {
+        // Whatever else is there is another number now.
+        return vec!["DREP"];
+    }
     let mut words = Vec::new();
     let mut tell = |differs: bool, word| {
         if differs {
@@ -262,7 +333,6 @@ fn changed(right: &[u8], bytes: &[u8]) -> Vec<&'static str> {
     );
     tell(was.header.ptype != is.header.ptype, "PTYPE");
     tell(was.header.flags != is.header.flags, "FLAGS");
-    tell(was.header.drep != is.header.drep, "DREP");
     tell(was.header.call_id != is.header.call_id, "CALL-ID");
     tell(was.auth != is.auth, "AUTH");
     tell(was.rest != is.rest, "REST");
