@@ -5,15 +5,17 @@
 
 #[path = "support/shims.rs"]
 mod shims;
+#[path = "support/fuzz.rs"]
+mod support;
 
 use std::time::Duration;
 
-use volact::capture::Dialogue;
 use volact::conformance::Verdict;
 use volact::peer::fuzz::shim::{Plan, ShimTarget};
-use volact::peer::fuzz::{CaseFile, Ears, Found, Limits, Options, Progress, State, again, run};
+use volact::peer::fuzz::{CaseFile, Limits, Options, Progress, State, again, run};
 
 use shims::{c, is_there, python};
+use support::Heard;
 
 /// How long a shim may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -162,15 +164,7 @@ fn fuzzed_target(target: &ShimTarget, cases: u64, jobs: usize, tries: u32) -> St
     let mut state = State::new("shim", 1, 512);
     let options = Options { jobs, rate: None, tries, growth: 64 << 20 };
     let limits = Limits { cases: Some(cases), time: None };
-    let summary = run(target, &mut state, &options, limits, &Progress::default(), &mut Deaf);
+    let summary = run(target, &mut state, &options, limits, &Progress::default(), &mut Heard::default());
     assert_eq!((summary.cases, summary.broken), (cases, None));
     state
-}
-
-struct Deaf;
-
-impl Ears<Plan> for Deaf {
-    fn found(&mut self, _: &Found<Plan>, _: &[Dialogue]) {}
-
-    fn epoch(&mut self, _: &State<Plan>) {}
 }

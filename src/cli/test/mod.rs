@@ -23,7 +23,7 @@ use crate::report::results::decode_pdu;
 use crate::wire::parse_hex;
 
 pub(super) use client::{CLIENT_LISTEN, how_to_point, words};
-pub(super) use host::address as host_address;
+pub(super) use host::{address as host_address, host_against};
 
 use super::output::Output;
 use super::selection::Selection;

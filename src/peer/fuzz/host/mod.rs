@@ -7,10 +7,12 @@
 
 mod drive;
 mod make;
+mod pair;
 mod plan;
 mod right;
 mod smaller;
 
+pub use pair::HostPair;
 pub use plan::{Begins, NOMINAL_TIME, Plan, Step, Unit, prepared};
 
 use std::collections::{BTreeSet, HashSet};
@@ -174,6 +176,13 @@ impl HostTarget {
 
     /// True where a right host breaks a rule as well, in this case: what was sent makes it meaningless.
     fn does_right_break(&self, plan: &Plan, rule: &'static Rule) -> bool {
+        let dialogues = self.rightly(plan);
+        let findings = Judge::new([rule], 1).packets(&mut Dialogue::packets(&dialogues), &self.traced);
+        findings.rules.iter().any(|finding| finding.broken > 0)
+    }
+
+    /// The connections of a case, as a right host would have them.
+    fn rightly(&self, plan: &Plan) -> Vec<Dialogue> {
         let end = |port| Endpoint { address: self.address.ip(), port };
         let (client, server) = (end(self.address.port() ^ 0x8000), end(self.address.port()));
         let now = now();
@@ -227,8 +236,7 @@ impl HostTarget {
         dialogue.close(first, nanoseconds());
         dialogue.close(then, nanoseconds());
         dialogues.push(dialogue);
-        let findings = Judge::new([rule], 1).packets(&mut Dialogue::packets(&dialogues), &self.traced);
-        findings.rules.iter().any(|finding| finding.broken > 0)
+        dialogues
     }
 }
 
