@@ -189,7 +189,14 @@ impl ClientTarget {
             signs.push(Sign::new(id, title, message).at(Level::Should));
         }
         if plan.is_about_messages() {
-            for (level, breach) in breaches_of(Side::Client, &judged(&meeting.dialogues, &[])) {
+            let findings = judged(&meeting.dialogues, &[]);
+            // All rules are asked, so their places are those of all.
+            for (place, finding) in findings.rules.iter().enumerate() {
+                if finding.checked > 0 {
+                    outcome.ruled.add(place);
+                }
+            }
+            for (level, breach) in breaches_of(Side::Client, &findings) {
                 let message = format!("{}: {}", breach.rule, breach.message);
                 let Some(rule) = rules().find(|rule| rule.id == breach.rule) else { continue };
                 let sign = Sign::new(format!("RULE-{}", rule.id), rule.title, message).at(level);

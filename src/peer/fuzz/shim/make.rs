@@ -64,7 +64,11 @@ fn is_determined(plan: &Plan) -> bool {
             };
             match Pdu::parse(&bind).map(|pdu| (pdu.header, pdu.body)) {
                 Ok((header, Body::Bind(bind))) => {
+                    let mut interfaces = bind.contexts.iter().map(|context| context.abstract_syntax);
+                    let first = interfaces.next();
                     header.drep.endianness() == Endianness::Little
+                        // Whether NDR64 of another interface counts is not said.
+                        && interfaces.all(|interface| Some(interface) == first)
                         && header.auth_length == 0
                         && bind.contexts.iter().all(|context| {
                             let transfers = &context.transfer_syntaxes;
