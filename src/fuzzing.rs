@@ -5,6 +5,7 @@
 //! matter, and no changed byte of an authenticated message goes unnoticed.
 
 mod conformance;
+mod dictionary;
 mod directory;
 mod discovery;
 mod http;
@@ -40,6 +41,7 @@ use crate::trace::{
 use crate::wire::{Endianness, Epid, FileTime, Hex, utf16};
 
 pub use conformance::rules;
+pub use dictionary::dictionary;
 pub use directory::{ldap, ldif};
 pub use discovery::dns;
 pub use http::{har, http};

@@ -237,10 +237,10 @@ fn a_host_that_ends_connections_at_a_field_behind_the_crypto_is_found_and_the_fi
 #[test]
 fn a_host_that_hangs_is_found() {
     let host = wrong(|message| if body(message).vm_info > 1 { Deed::Hang } else { Deed::Right });
-    let target = HostTarget::new(host.addr(), Duration::from_millis(400), false, Watched::nowhere()).unwrap();
+    let target = HostTarget::new(host.addr(), Duration::from_millis(300), false, Watched::nowhere()).unwrap();
     let mut state = State::new("host", 3, 128);
-    let limits = Limits { cases: Some(1024), time: Some(Duration::from_secs(60)) };
-    let options = Options { tries: 24, ..options(4) };
+    let limits = Limits { cases: Some(512), time: Some(Duration::from_secs(8)) };
+    let options = Options { tries: 4, ..options(4) };
     run(&target, &mut state, &options, limits, &Progress::default(), &mut Heard::default());
     let ids: Vec<_> = state.found.iter().map(|found| found.id.as_str()).collect();
     assert!(ids.iter().any(|id| id.starts_with("FUZZ-HOST-HANGS-REQUEST-ACTIVATION")), "{ids:?}");
@@ -446,7 +446,7 @@ fn nothing_is_found_in_vlmcsd_but_what_its_baseline_knows() {
     let Some(host) = vlmcsd() else { return };
     let address = host.address.to_string();
     let output =
-        volact(&["fuzz", "host", &address, "--cases", "1024", "--baseline", "baselines/vlmcsd.json"]);
+        volact(&["fuzz", "host", &address, "--cases", "1024", "--baseline", "baselines/vlmcsd-fuzz.json"]);
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stderr).contains("1024 cases"), "{}", text(&output.stderr));
 }

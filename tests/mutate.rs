@@ -6,12 +6,13 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
+use volact::fuzzing::{TARGETS, dictionary};
 use volact::kms::{
     HostIdentity, Moment, Ndr, Policy, Refusal, Reply, RequestChecks, RequestMessage, RequestStub, Responder,
     ResponseChecks, ResponseMessage,
 };
 use volact::mutate::{Changes, Marshalling, Mutator};
-use volact::rpc::Pdu;
+use volact::rpc::{Body, Fault, Header, Pdu, PduType};
 use volact::wire::{Check, Endianness, FileTime, Side};
 
 /// The seeds of a target that were cut from captures.
@@ -129,7 +130,7 @@ fn what_is_left_wrong_fails_its_verification_and_no_other() {
             // A request that was of no known version is not opened.
             if let Some(failed) = failed {
                 assert_eq!(failed, [broken], "seed {seed}");
-                *seen.entry((request[2], broken)).or_insert(0) += 1;
+                *seen.entry((changed[2], broken)).or_insert(0) += 1;
             }
         }
         mutator.answering(Some(request));
@@ -269,6 +270,135 @@ proptest! {
     }
 }
 
+/// libFuzzer's custom mutator of a target: what comes out, and whether it left the seed to libFuzzer.
+fn mutated(target: &str, data: &[u8], most: usize, seed: u32) -> (Vec<u8>, bool) {
+    let mut room = data.to_vec();
+    room.resize(most.max(data.len()), 0xee);
+    let mut is_raw = false;
+    let length = volact::fuzzing::mutate(target, &mut room, data.len(), most, seed, |data, size, most| {
+        is_raw = true;
+        let size = size.min(most);
+        if let Some(byte) = data[..size].first_mut() {
+            *byte ^= 1;
+        }
+        size
+    });
+    room.truncate(length);
+    (room, is_raw)
+}
+
+#[test]
+fn seeds_of_every_target_are_changed_as_the_target_reads_them() {
+    let mut told = String::new();
+    for (target, _) in TARGETS {
+        let seeds = seeds(target);
+        let (mut all, mut raw, mut same) = (0, 0, 0);
+        for (seed, data) in (0..1200).zip(seeds.iter().filter(|seed| seed.len() < 20_000).cycle()) {
+            let most = [4096, data.len(), data.len() + 64, 20_000][usize::try_from(seed).unwrap() % 4];
+            let (out, is_raw) = mutated(target, data, most, seed);
+            assert!(out.len() <= most, "{target}: {} bytes of {most}", out.len());
+            if seed % 8 == 0 {
+                assert_eq!(mutated(target, data, most, seed), (out.clone(), is_raw), "{target}, seed {seed}");
+            }
+            all += 1;
+            raw += usize::from(is_raw);
+            same += usize::from(!is_raw && out == *data);
+        }
+        told += &format!(
+            "{target}: {} of 100 left to libFuzzer, {} unchanged\n",
+            raw * 100 / all,
+            same * 100 / all
+        );
+        // One in four, and where there is nothing to change otherwise.
+        let most_raw = match *target {
+            // Choices, key plans, and segments without content.
+            "redact" | "reassembly" | "streams" => 100,
+            "capture" | "file" | "har" | "http" | "soap" | "vmbus_ring" => 75,
+            _ => 40,
+        };
+        assert!(raw * 100 <= all * most_raw, "{target}: {raw} of {all} are left to libFuzzer");
+        assert!(same * 100 <= all * 25, "{target}: {same} of {all} are what they were");
+    }
+    println!("{told}");
+}
+
+/// With VOLACT_WRITE_DOCS=1 in the environment, writes them anew instead of comparing them.
+#[test]
+fn the_dictionaries_are_what_the_catalog_and_the_constants_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/dictionaries");
+    let mut expected = BTreeSet::new();
+    for (target, _) in TARGETS {
+        let Some(text) = dictionary(target) else { continue };
+        let path = folder.join(format!("{target}.dict"));
+        if std::env::var_os("VOLACT_WRITE_DOCS").is_some() {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&path, &text).unwrap();
+        } else {
+            let there = fs::read_to_string(&path).unwrap_or_default();
+            assert!(there == text, "{} is not what is in the code: write it anew", path.display());
+        }
+        expected.insert(path);
+        let words: Vec<_> = text.lines().filter_map(word).collect();
+        assert!(words.len() >= 10, "{target} has {} words", words.len());
+        assert!(
+            words.iter().all(|word| (1..=128).contains(&word.len())),
+            "{target}: AFL++ takes 128 bytes at most"
+        );
+    }
+    let there: BTreeSet<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(there, expected, "dictionaries without a target");
+}
+
+/// A line of a dictionary, read as libFuzzer and AFL++ read it; `None` for a comment.
+fn word(line: &str) -> Option<Vec<u8>> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let (name, value) = line.split_once("=\"").unwrap();
+    assert!(
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'),
+        "{line}"
+    );
+    let mut value = value.strip_suffix('"').unwrap().bytes();
+    let mut word = Vec::new();
+    while let Some(byte) = value.next() {
+        assert!((b' '..=b'~').contains(&byte) && byte != b'"', "{line}");
+        word.push(match byte {
+            b'\\' => match value.next().unwrap() {
+                b'x' => {
+                    let digits = [value.next().unwrap(), value.next().unwrap()];
+                    u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+                }
+                escaped @ (b'"' | b'\\') => escaped,
+                other => panic!("\\{} in {line}", char::from(other)),
+            },
+            byte => byte,
+        });
+    }
+    Some(word)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
+    #[test]
+    fn no_seed_of_any_target_makes_the_custom_mutator_panic(
+        which in any::<prop::sample::Index>(),
+        from in any::<prop::sample::Index>(),
+        cut in any::<prop::sample::Index>(),
+        other in prop::collection::vec(any::<u8>(), 0..200),
+        seed in any::<u32>(),
+    ) {
+        let (target, _) = TARGETS[which.index(TARGETS.len())];
+        let seeds = seeds(target);
+        let mut data = seeds[from.index(seeds.len())].clone();
+        data.truncate(cut.index(data.len() + 1));
+        data.extend(&other);
+        for turn in 0..12 {
+            (data, _) = mutated(target, &data, 6000, seed.wrapping_add(turn));
+        }
+    }
+}
+
 /// The kinds of change that so many mutations show, each with how often.
 fn kinds(changes: impl Iterator<Item = Changes>) -> BTreeMap<(&'static str, &'static str), usize> {
     let mut kinds = BTreeMap::new();
@@ -283,7 +413,18 @@ fn kinds(changes: impl Iterator<Item = Changes>) -> BTreeMap<(&'static str, &'st
 #[test]
 fn every_kind_of_change_occurs() {
     let exchanges = exchanges();
-    let pdus: Vec<Vec<u8>> = seeds("pdu").into_iter().filter(|pdu| Pdu::parse(pdu).is_ok()).collect();
+    let mut pdus: Vec<Vec<u8>> = seeds("pdu").into_iter().filter(|pdu| Pdu::parse(pdu).is_ok()).collect();
+    let fault = Fault {
+        alloc_hint: 32,
+        context_id: 1,
+        cancel_count: 0,
+        reserved: 0,
+        status: 5,
+        reserved2: 0,
+        stub: &[],
+    };
+    let header = Header::new(PduType::FAULT, 2);
+    pdus.push(Pdu { header, body: Body::Fault(fault), rest: &[], auth: None }.encode_sized().unwrap());
     let fragments: Vec<Vec<u8>> =
         seeds("framer").into_iter().map(|seed| seed[13.min(seed.len())..].to_vec()).collect();
     let mut told = String::new();
@@ -336,6 +477,22 @@ fn every_kind_of_change_occurs() {
         "sequences",
         kinds(streams).into_iter().filter(|((part, _), _)| of_sequence.contains(part)).collect(),
     );
+    let others = (0..4000).zip(exchanges.iter().cycle()).flat_map(|(seed, (request, response))| {
+        let (other_request, other_response) =
+            &exchanges[usize::try_from(seed).unwrap() * 5 % exchanges.len()];
+        let mut mutator = Mutator::new(seed);
+        let mut pdus = vec![request.clone(), response.clone()];
+        let of_sequences =
+            mutator.cross_pdus(&mut pdus, &[other_request.clone(), other_response.clone()], 4096);
+        let of_requests = mutator.cross(Side::Client, &mut request.clone(), other_request, 4096);
+        let of_responses = mutator.cross(Side::Server, &mut response.clone(), other_response, 4096);
+        let of_none = mutator.cross(Side::Server, &mut request[8..].to_vec(), other_response, 4096);
+        [of_sequences, of_requests, of_responses, of_none]
+    });
+    tell("crossed", kinds(others));
+    let foreign = (0..2000).map(|seed| Mutator::new(seed).message(Side::Client, &mut vec![0x5a; 300], 4096));
+    let foreign = foreign.filter(|changes| changes.to_string().contains("made of its bytes")).count();
+    assert!(foreign > 1000, "{foreign} of 2000 messages are made of bytes that were none");
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../snapshots");
     settings.set_prepend_module_to_snapshot(false);

@@ -1,9 +1,19 @@
-use crate::wire::Random;
+//! What libFuzzer calls in place of its own mutation: the seed of each target is read as the target reads it, what it holds
+//! is changed by [`crate::mutate`] or by the grammar that it has, and lengths and checksums are set right again.
+
+mod captures;
+mod documents;
+mod packets;
+
+use crate::kms::Ndr;
+use crate::mutate::{Marshalling, Mutator};
+use crate::rpc::{Body, Pdu};
+use crate::wire::{Endianness, Side};
 
 /// The custom mutator of every target that has one: what libFuzzer calls with a seed, in place of its own mutation.
 ///
 /// `data` holds `size` bytes and has room for `max_size`; the result is how many it holds then. `raw` is libFuzzer's own
-/// mutation, which stays in the mix.
+/// mutation, which stays in the mix: one time in four, and wherever nothing is found that could be changed otherwise.
 pub fn mutate(
     target: &str,
     data: &mut [u8],
@@ -12,6 +22,311 @@ pub fn mutate(
     seed: u32,
     raw: impl FnOnce(&mut [u8], usize, usize) -> usize,
 ) -> usize {
-    let _ = (target, Random::new(seed.into(), target));
-    raw(data, size, max_size)
+    let room = max_size.min(data.len());
+    let mut mutator = Mutator::new(seed.into());
+    if mutator.below(RAW_SHARE) == 0 {
+        return raw(data, size, max_size);
+    }
+    let mut bytes = data[..size.min(room)].to_vec();
+    if !change(target, &mut mutator, &mut bytes, room) || bytes.is_empty() || bytes.len() > room {
+        return raw(data, size, max_size);
+    }
+    data[..bytes.len()].copy_from_slice(&bytes);
+    bytes.len()
+}
+
+/// Changes a target's seed in the way that it is read; false where there is nothing to change like that.
+pub(crate) fn change(target: &str, mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize) -> bool {
+    let found = WAYS.iter().find(|(name, _)| *name == target);
+    found.is_some_and(|(_, way)| way(mutator, bytes, most))
+}
+
+/// One time in so many libFuzzer changes the seed as bytes.
+const RAW_SHARE: usize = 4;
+
+/// Changes a seed to at most so many bytes; false where there is nothing to change.
+type Way = fn(&mut Mutator, &mut Vec<u8>, usize) -> bool;
+
+/// How each target's seed is changed; one that is not here is bytes.
+const WAYS: &[(&str, Way)] = &[
+    ("capture", captures::capture),
+    ("connection", |mutator, bytes, most| said(mutator, bytes, most, &CONNECTION)),
+    ("dns", packets::dns),
+    ("epid", |mutator, bytes, most| {
+        mutator.epid(bytes, most);
+        true
+    }),
+    ("file", captures::capture),
+    ("framer", |mutator, bytes, most| {
+        behind(bytes, super::FramerPlan::HEAD, most, mutator, |mutator, stream, most| {
+            let side = side_of(stream);
+            mutator.stream(side, None, stream, most);
+        })
+    }),
+    ("har", documents::json),
+    ("http", packets::http),
+    ("id", documents::id),
+    ("key_log", documents::lines),
+    ("layers", captures::layers),
+    ("ldap", |mutator, bytes, most| {
+        let layout = Pieces { head: 1, item: 3, length: 1 };
+        layout.change(mutator, bytes, most, |mutator, _, piece, most| packets::ber(mutator, piece, most))
+    }),
+    ("ldif", documents::lines),
+    ("pdu", |mutator, bytes, most| {
+        let side = side_of(bytes);
+        mutator.pdu(side, None, bytes, most);
+        true
+    }),
+    ("request_message", |mutator, bytes, most| {
+        mutator.message(Side::Client, bytes, most);
+        true
+    }),
+    ("request_stub", |mutator, bytes, most| stub(mutator, Side::Client, bytes, most)),
+    ("request_v4", |mutator, bytes, most| plain(mutator, Side::Client, 3, bytes, most)),
+    ("request_v5", |mutator, bytes, most| plain(mutator, Side::Client, 19, bytes, most)),
+    ("request_v6", |mutator, bytes, most| plain(mutator, Side::Client, 19, bytes, most)),
+    ("respond", |mutator, bytes, most| stub(mutator, Side::Client, bytes, most)),
+    ("response_message", exchange),
+    ("response_stub", |mutator, bytes, most| stub(mutator, Side::Server, bytes, most)),
+    ("response_v4", |mutator, bytes, most| plain(mutator, Side::Server, 3, bytes, most)),
+    ("response_v5", |mutator, bytes, most| plain(mutator, Side::Server, 35, bytes, most)),
+    ("response_v6", |mutator, bytes, most| plain(mutator, Side::Server, 35, bytes, most)),
+    ("rules", |mutator, bytes, most| {
+        captures::capture(mutator, bytes, most) || said(mutator, bytes, most, &RULES)
+    }),
+    ("soap", documents::soap),
+    ("tls", |mutator, bytes, most| {
+        let Some(length) = bytes.first_chunk().map(|raw| 2 + usize::from(u16::from_le_bytes(*raw))) else {
+            return false;
+        };
+        let layout = Pieces { head: length.min(bytes.len()), item: 3, length: 1 };
+        layout.change(mutator, bytes, most, |mutator, _, piece, most| packets::tls(mutator, piece, most))
+    }),
+    ("vamt", documents::xml),
+    ("verify", exchange),
+    ("vmbus_control", packets::vmbus_control),
+    ("vmbus_pipe", |mutator, bytes, most| {
+        let layout = Pieces { head: 1, item: 3, length: 1 };
+        layout
+            .change(mutator, bytes, most, |mutator, _, piece, most| packets::vmbus_pipe(mutator, piece, most))
+    }),
+    ("vmbus_ring", packets::vmbus_ring),
+];
+
+/// Pieces of what two sides say: 1 byte, whose bit 0 is the server's, and u16, the length.
+const RULES: Pieces = Pieces { head: 0, item: 3, length: 1 };
+/// Behind 2 bytes of a host's settings.
+const CONNECTION: Pieces = Pieces { head: 2, item: 3, length: 1 };
+
+/// Changes what stands behind a head; the head too, one time in eight.
+fn behind(
+    bytes: &mut Vec<u8>,
+    head: usize,
+    most: usize,
+    mutator: &mut Mutator,
+    change: impl FnOnce(&mut Mutator, &mut Vec<u8>, usize),
+) -> bool {
+    let mut rest = bytes.split_off(head.min(bytes.len()));
+    if !bytes.is_empty() && mutator.below(8) == 0 {
+        flip(mutator, bytes);
+    }
+    change(mutator, &mut rest, most.saturating_sub(bytes.len()));
+    bytes.append(&mut rest);
+    true
+}
+
+/// Sets a byte of a few.
+fn flip(mutator: &mut Mutator, bytes: &mut [u8]) {
+    let at = mutator.below(bytes.len());
+    let value = mutator.below(256);
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte = u8::try_from(value).unwrap_or_default();
+    }
+}
+
+/// A byte of how it is marshalled, and the stub.
+fn stub(mutator: &mut Mutator, side: Side, bytes: &mut Vec<u8>, most: usize) -> bool {
+    let Some(&kind) = bytes.first() else { return false };
+    let ndr = if kind & 1 == 0 { Ndr::Ndr32 } else { Ndr::Ndr64 };
+    let endianness = if kind & 2 == 0 { Endianness::Little } else { Endianness::Big };
+    behind(bytes, 1, most, mutator, |mutator, stub, most| {
+        mutator.stub(side, Marshalling { ndr, endianness }, stub, most);
+    })
+}
+
+/// What is sealed with and what is made wrong, and the plain text.
+fn plain(mutator: &mut Mutator, side: Side, head: usize, bytes: &mut Vec<u8>, most: usize) -> bool {
+    behind(bytes, head, most, mutator, |mutator, text, most| {
+        mutator.body(side, text, most);
+    })
+}
+
+/// Two bytes of the request's length, the request, and the response, which is repaired as its answer.
+fn exchange(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize) -> bool {
+    let Some((head, rest)) = bytes.split_first_chunk() else { return false };
+    let length = usize::from(u16::from_le_bytes(*head)).min(rest.len());
+    let (request, response) = rest.split_at(length);
+    let (mut request, mut response) = (request.to_vec(), response.to_vec());
+    let which = mutator.below(4);
+    let room = most.saturating_sub(2);
+    if which == 0 {
+        mutator.message(Side::Client, &mut request, room.saturating_sub(response.len()));
+    }
+    if which > 0 || mutator.below(2) == 0 {
+        mutator.answering(Some(&request));
+        mutator.message(Side::Server, &mut response, room.saturating_sub(request.len()));
+    }
+    let length = u16::try_from(request.len()).unwrap_or(u16::MAX);
+    *bytes = [&length.to_le_bytes()[..], &request, &response].concat();
+    true
+}
+
+/// What the two sides of a connection say: PDUs, their sequence, and answers that fit what was asked before.
+fn said(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize, layout: &Pieces) -> bool {
+    let mut asked: Option<Vec<u8>> = None;
+    layout.change(mutator, bytes, most, |mutator, before, piece, most| {
+        let side = side_of(piece);
+        for said in before {
+            asked = message_in(said).or(asked.take());
+        }
+        mutator.answering(asked.as_deref().filter(|_| side == Side::Server));
+        !mutator.stream(side, None, piece, most).is_empty()
+    })
+}
+
+/// Whose bytes these are: a server's where they begin with a PDU that only a server sends.
+fn side_of(bytes: &[u8]) -> Side {
+    match bytes.get(2) {
+        Some(2 | 3 | 12 | 13 | 15) => Side::Server,
+        _ => Side::Client,
+    }
+}
+
+/// The message of a request that is whole within the bytes.
+fn message_in(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (pdu, _) = Pdu::parse_lax(bytes).ok()?;
+    let Body::Request(request) = &pdu.body else { return None };
+    let endianness = pdu.header.drep.endianness();
+    [Ndr::Ndr64, Ndr::Ndr32].into_iter().find_map(|ndr| {
+        let stub = crate::kms::RequestStub::parse(request.stub, ndr, endianness).ok()?;
+        stub.is_consistent().then(|| stub.data.to_vec())
+    })
+}
+
+/// A seed of pieces: a head, and items of a few bytes, with a length (u16, little-endian) among them, and their content.
+#[derive(Clone, Copy)]
+struct Pieces {
+    /// Bytes of the head.
+    head: usize,
+    /// Bytes in front of a piece's content.
+    item: usize,
+    /// Where in them the length stands.
+    length: usize,
+}
+
+/// A piece: what stands in front of its content, and its content.
+type Piece = (Vec<u8>, Vec<u8>);
+
+impl Pieces {
+    /// Changes a piece, or the order and the number of them; false where there is none. `content` gets those in front of
+    /// the piece too.
+    fn change(
+        &self,
+        mutator: &mut Mutator,
+        bytes: &mut Vec<u8>,
+        most: usize,
+        mut content: impl FnMut(&mut Mutator, &[Vec<u8>], &mut Vec<u8>, usize) -> bool,
+    ) -> bool {
+        let (head, mut pieces) = self.read(bytes);
+        let Some(last) = pieces.len().checked_sub(1) else { return false };
+        let mut head = head.to_vec();
+        let at = mutator.below(last + 1);
+        match mutator.below(16) {
+            0 if self.head > 0 && self.head < 4 => flip(mutator, &mut head),
+            1 => flip(mutator, &mut pieces[at].0[..self.length.max(1)]),
+            2 => {
+                let other = mutator.below(last + 1);
+                pieces.swap(at, other);
+            }
+            3 => {
+                let copy = pieces[at].clone();
+                pieces.insert(mutator.below(last + 2), copy);
+            }
+            4 if last > 0 => drop(pieces.remove(at)),
+            5 => {
+                // In two, of the same kind.
+                let (front, whole) = &mut pieces[at];
+                let behind = whole.split_off(mutator.below(whole.len() + 1));
+                let front = front.clone();
+                pieces.insert(at + 1, (front, behind));
+            }
+            6 if at < last => {
+                let (_, mut behind) = pieces.remove(at + 1);
+                pieces[at].1.append(&mut behind);
+            }
+            _ => {
+                let others: usize = pieces.iter().map(|(front, content)| front.len() + content.len()).sum();
+                let room = (most + pieces[at].1.len()).saturating_sub(head.len() + others).min(0xffff);
+                let before: Vec<Vec<u8>> = pieces[..at].iter().map(|(_, content)| content.clone()).collect();
+                if !content(mutator, &before, &mut pieces[at].1, room) {
+                    return false;
+                }
+            }
+        }
+        *bytes = head;
+        for (mut front, mut content) in pieces {
+            content.truncate(0xffff);
+            let length = u16::try_from(content.len()).unwrap_or_default();
+            front[self.length..self.length + 2].copy_from_slice(&length.to_le_bytes());
+            bytes.append(&mut front);
+            bytes.append(&mut content);
+        }
+        bytes.truncate(most);
+        true
+    }
+
+    fn read<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], Vec<Piece>) {
+        let (head, mut rest) = bytes.split_at(self.head.min(bytes.len()));
+        let mut pieces = Vec::new();
+        while let Some((front, behind)) = rest.split_at_checked(self.item)
+            && pieces.len() < MOST_PIECES
+        {
+            let length = u16::from_le_bytes([front[self.length], front[self.length + 1]]);
+            let (content, behind) = behind.split_at(usize::from(length).min(behind.len()));
+            pieces.push((front.to_vec(), content.to_vec()));
+            rest = behind;
+        }
+        (head, pieces)
+    }
+}
+
+/// Pieces of a seed that are looked at; no target looks at more.
+const MOST_PIECES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_keep_their_lengths_right() {
+        let layout = Pieces { head: 1, item: 3, length: 1 };
+        let seed = [&[9, 0, 3, 0][..], b"abc", &[1, 2, 0], b"de"].concat();
+        for turn in 0..200 {
+            let mut mutator = Mutator::new(turn);
+            let mut bytes = seed.clone();
+            assert!(layout.change(&mut mutator, &mut bytes, 100, |mutator, _, piece, most| {
+                !mutator.raw(piece, most).is_empty()
+            }));
+            let (head, pieces) = layout.read(&bytes);
+            let total: usize = pieces.iter().map(|(front, content)| front.len() + content.len()).sum();
+            assert_eq!((head.len(), total + 1), (1, bytes.len()), "turn {turn}");
+            assert!(pieces.iter().all(|(front, content)| usize::from(front[1]) == content.len()));
+        }
+    }
+
+    #[test]
+    fn all_ways_are_those_of_targets_and_in_their_order() {
+        assert!(WAYS.is_sorted_by_key(|(name, _)| *name));
+    }
 }

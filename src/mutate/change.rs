@@ -130,3 +130,22 @@ impl fmt::Display for Change {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_in_one_line() {
+        let mut changes = Changes::default();
+        changes.number("PIDSize", 0x54_u32, u32::MAX);
+        changes.bytes("envelope", "removed", 20, 16);
+        changes.broken_on_purpose("hmac");
+        assert_eq!(changes.broken(), Some("hmac"));
+        assert_eq!(
+            changes.to_string(),
+            "PIDSize 0x54 -> 0xffffffff; envelope: 16 bytes removed at 20; hmac left wrong"
+        );
+        assert_eq!(changes.notes().len(), 3);
+    }
+}

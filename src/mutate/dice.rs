@@ -47,3 +47,27 @@ impl Dice {
         1 + self.below(most.min(limit))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_below_an_end_reach_all_of_them_and_nothing_else() {
+        let mut dice = Dice::new(1);
+        let mut seen = [false; 7];
+        (0..200).for_each(|_| seen[dice.below(7)] = true);
+        assert_eq!(seen, [true; 7]);
+        assert_eq!((dice.below(0), dice.below(1)), (0, 0));
+    }
+
+    #[test]
+    fn lengths_are_within_their_most() {
+        let mut dice = Dice::new(2);
+        for most in [1, 2, 3, 100, 4096] {
+            let lengths: Vec<usize> = (0..500).map(|_| dice.length(most)).collect();
+            assert!(lengths.iter().all(|length| (1..=most).contains(length)), "{lengths:?}");
+            assert!(lengths.contains(&1));
+        }
+    }
+}

@@ -85,6 +85,41 @@ pub(super) fn change(dice: &mut Dice, field: &Field, bytes: &mut [u8], changes: 
     }
 }
 
+/// Sets a field to a value that means something: what programs have a case of their own for.
+pub(super) fn set_known(dice: &mut Dice, field: &Field, bytes: &mut [u8], changes: &mut Changes) {
+    let raw = &mut bytes[field.offset..field.offset + field.length];
+    match field.kind {
+        Kind::Version => {}
+        Kind::Number(known) => {
+            let from = raw.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+            let to = if dice.one_in(8) { u32::MAX } else { dice.pick(known) };
+            raw.copy_from_slice(&to.to_le_bytes());
+            changes.number(field.name, from, to);
+        }
+        Kind::Machine => {
+            raw.fill(0);
+            changes.done(field.name, "set to nil");
+        }
+        Kind::Catalog => {
+            raw.copy_from_slice(&catalog_guid(dice).to_wire());
+            changes.done(field.name, "set to one of the catalog");
+        }
+        Kind::Time => {
+            let value = dice.pick(&[0, 1, u64::MAX, u64::MAX >> 1, UNIX_EPOCH]);
+            raw.copy_from_slice(&value.to_le_bytes());
+            changes.done(field.name, "set to an end of time");
+        }
+        Kind::Text if dice.one_in(2) => {
+            raw.fill(0);
+            changes.done(field.name, "emptied");
+        }
+        Kind::Text => {
+            fill(raw, &[b'A', 0]);
+            changes.done(field.name, "without a NUL");
+        }
+    }
+}
+
 /// Changes a little-endian number of up to 8 bytes.
 pub(super) fn number(
     dice: &mut Dice,
@@ -427,3 +462,56 @@ const COUNTS: [u32; 9] = [0, 1, 4, 5, 10, 24, 25, 50, 1000];
 const INTERVALS: [u32; 9] = [0, 1, 14, 15, 120, 10_080, 43_200, 43_201, 525_600];
 /// 1970-01-01, where other clocks begin.
 const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_of_a_request_is_changed_within_its_place() {
+        let mut dice = Dice::new(5);
+        let before: Vec<u8> = (0..236).map(|i| if i % 7 == 0 { 0 } else { 0x41 }).collect();
+        for field in &REQUEST {
+            let mut changed = 0;
+            for _ in 0..300 {
+                let mut bytes = before.clone();
+                change(&mut dice, field, &mut bytes, &mut Changes::default());
+                let end = field.offset + field.length;
+                assert_eq!(bytes[..field.offset], before[..field.offset], "{}", field.name);
+                assert_eq!(bytes[end..], before[end..], "{}", field.name);
+                changed += usize::from(bytes != before);
+            }
+            assert!(changed > 250, "{} is changed {changed} times of 300", field.name);
+        }
+        assert_eq!(REQUEST.iter().map(|field| field.length).sum::<usize>(), 236);
+    }
+
+    #[test]
+    fn a_time_comes_to_the_edges_of_its_slot() {
+        let mut dice = Dice::new(6);
+        let now = 134_117_568_000_000_000;
+        let times: Vec<u64> = (0..2000).map(|_| time(&mut dice, now)).collect();
+        let edge = now - now % hmac::SLOT;
+        for expected in
+            [edge, edge - 1, edge + hmac::SLOT, edge + hmac::SLOT - 1, now + hmac::SLOT, 0, u64::MAX]
+        {
+            assert!(times.contains(&expected), "{expected}");
+        }
+        assert!(!times.contains(&now));
+    }
+
+    #[test]
+    fn a_part_of_an_epid_is_changed_between_its_dashes() {
+        let mut dice = Dice::new(7);
+        let mut lengths = Vec::new();
+        for _ in 0..2000 {
+            let mut epid = utf16::encode("06401-00206-471-111111-03-1033-9600.0000-1002020\0");
+            let mut changes = Changes::default();
+            self::epid(&mut dice, &mut epid, &mut changes);
+            assert!(!changes.is_empty());
+            lengths.push(epid.len());
+        }
+        // Up to the most that a host may send, and beyond.
+        assert!([0, 2, 128, 130].iter().all(|length| lengths.contains(length)));
+    }
+}

@@ -136,3 +136,35 @@ pub(super) fn boundary(dice: &mut Dice, most: u64) -> u64 {
     };
     value & most
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_increased_or_decreased_in_one_of_both_orders() {
+        let mut dice = Dice::new(3);
+        for _ in 0..200 {
+            let mut number = [0, 1, 0, 1];
+            add(&mut dice, &mut number);
+            let [little, big] = [u32::from_le_bytes(number), u32::from_be_bytes(number)];
+            let is_near = |value: u32, from: u32| {
+                (1..=35).contains(&value.wrapping_sub(from).min(from.wrapping_sub(value)))
+            };
+            assert!(is_near(little, 0x0100_0100) || is_near(big, 0x0001_0001), "{number:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_stay_within_their_most_and_few_stay_the_same() {
+        let mut dice = Dice::new(4);
+        let mut same = 0;
+        for _ in 0..2000 {
+            let mut bytes = b"one two three four five".to_vec();
+            havoc(&mut dice, "bytes", &mut bytes, 40);
+            assert!(bytes.len() <= 40);
+            same += usize::from(bytes == b"one two three four five");
+        }
+        assert!(same < 200, "{same} of 2000 are the same");
+    }
+}

@@ -197,6 +197,15 @@ impl Mutator {
     }
 
     fn request_fields(&mut self, request: &mut Request, many: usize, changes: &mut Changes) {
+        if self.dice.one_in(6) && request.plain.len() >= RequestBody::LEN {
+            // Several at once: what only two or three values together show.
+            for field in &REQUEST {
+                if self.dice.one_in(3) {
+                    field::set_known(&mut self.dice, field, &mut request.plain, changes);
+                }
+            }
+            return;
+        }
         for _ in 0..many {
             let chosen = self.dice.below(REQUEST.len() + 1);
             match REQUEST.get(chosen) {

@@ -22,7 +22,7 @@
 
 mod change;
 mod dice;
-mod dictionary;
+pub(crate) mod dictionary;
 mod field;
 mod havoc;
 mod message;
@@ -73,6 +73,18 @@ impl Mutator {
     /// Changes bytes as bytes, as any fuzzer does: bits, numbers, blocks, tokens of the protocol.
     pub fn raw(&mut self, bytes: &mut Vec<u8>, most: usize) -> Changes {
         self.raw_of("bytes", bytes, most)
+    }
+
+    /// Changes an ePID as it travels, UTF-16LE: by its grammar, or its length and its NUL.
+    pub fn epid(&mut self, epid: &mut Vec<u8>, most: usize) -> Changes {
+        let mut changes = Changes::default();
+        field::epid(&mut self.dice, epid, &mut changes);
+        message::cut_to(epid, most, changes)
+    }
+
+    /// A number below this one; 0 where there is none.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.dice.below(end)
     }
 
     fn raw_of(&mut self, part: &'static str, bytes: &mut Vec<u8>, most: usize) -> Changes {

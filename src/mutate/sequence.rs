@@ -4,7 +4,7 @@ use crate::kms::{Ndr, RequestMessage, RequestStub, Version};
 use crate::rpc::{
     Bind, Body, HEADER_LEN, Header, Pdu, PduType, PfcFlags, PresentationContext, Request, SyntaxId,
 };
-use crate::wire::Side;
+use crate::wire::{Guid, Side};
 
 use super::pdu::sized;
 use super::{Changes, Marshalling, Mutator};
@@ -79,7 +79,7 @@ impl Mutator {
             return changes;
         };
         let at = self.dice.below(last + 1);
-        match self.dice.below(20) {
+        match self.dice.below(24) {
             0 => {
                 let other = self.dice.below(last + 1);
                 pdus.swap(at, other);
@@ -119,7 +119,14 @@ impl Mutator {
                 }
                 changes.bytes(PART, "with another context id, the same in bind and calls", 0, last + 1);
             }
-            10 => {
+            10 | 11 => {
+                let mut copy = pdus[at].clone();
+                changes = self.pdu(side, ndr, &mut copy, most);
+                let to = self.dice.below(last + 2);
+                pdus.insert(to, copy);
+                changes.bytes(PART, "with a changed copy of another", to, 1);
+            }
+            12 => {
                 let to = pdus.len().min(at + 1);
                 let rotated = &mut pdus[..to];
                 rotated.rotate_right(1);
@@ -255,19 +262,29 @@ impl Mutator {
         let (ptype, body) = match (dice.below(9), side) {
             (0..=2, _) => {
                 let ptype = dice.pick(&[PduType::BIND, PduType::ALTER_CONTEXT]);
-                let syntaxes = [SyntaxId::NDR32, SyntaxId::NDR64, SyntaxId::bind_time_features(3)];
+                let syntaxes = [
+                    SyntaxId::NDR32,
+                    SyntaxId::NDR64,
+                    SyntaxId::bind_time_features(3),
+                    SyntaxId { version: 9, ..SyntaxId::NDR32 },
+                    SyntaxId { uuid: Guid::from_u128(1), version: 1 },
+                ];
                 let many = 1 + dice.below(3);
-                let context = |(id, syntax): (u16, SyntaxId)| PresentationContext {
-                    id,
-                    abstract_syntax: SyntaxId::KMS,
-                    transfer_syntaxes: vec![syntax],
-                    ..PresentationContext::default()
-                };
+                let is_known = !dice.one_in(6);
+                let first = dice.below(3);
+                let contexts: Vec<PresentationContext> = (first..first + many)
+                    .map(|id| PresentationContext {
+                        id: u16::try_from(if dice.one_in(4) { 0 } else { id }).unwrap_or_default(),
+                        abstract_syntax: if is_known { SyntaxId::KMS } else { SyntaxId::NDR32 },
+                        transfer_syntaxes: vec![dice.pick(&syntaxes)],
+                        ..PresentationContext::default()
+                    })
+                    .collect();
                 let bind = Bind {
                     max_xmit_frag: 5840,
                     max_recv_frag: 5840,
                     n_context_elem: u8::try_from(many).unwrap_or_default(),
-                    contexts: (0..).zip(syntaxes).take(many).map(context).collect(),
+                    contexts,
                     ..Bind::default()
                 };
                 (ptype, if ptype == PduType::BIND { Body::Bind(bind) } else { Body::AlterContext(bind) })

@@ -44,8 +44,7 @@ impl Mutator {
                     stub.size = low(count);
                 }
                 2 | 3 => {
-                    let most = if ndr == Ndr::Ndr32 { u32::MAX.into() } else { u64::MAX };
-                    let count = other_number(&mut self.dice, stub.max_count, most, &counts);
+                    let count = self.max_count(ndr, stub.max_count, &counts);
                     changes.number("maximum count", stub.max_count, count);
                     stub.max_count = count;
                 }
@@ -118,7 +117,7 @@ impl Mutator {
                 }
                 2 | 3 if has_data => {
                     let from = stub.max_count.unwrap_or_default();
-                    let count = other_number(&mut self.dice, from, wide, &counts);
+                    let count = self.max_count(ndr, from, &counts);
                     changes.number("maximum count", from, count);
                     stub.max_count = Some(count);
                 }
@@ -183,6 +182,21 @@ impl Mutator {
         *bytes = stub.encode(to.endianness);
         bytes.truncate(cut.unwrap_or(usize::MAX));
         changes
+    }
+
+    /// Another maximum count: in NDR64 often one whose lower half is right, or that overflows.
+    fn max_count(&mut self, ndr: Ndr, from: u64, known: &[u32]) -> u64 {
+        if ndr == Ndr::Ndr32 {
+            return other_number(&mut self.dice, from, u32::MAX.into(), known);
+        }
+        if self.dice.one_in(2) {
+            return other_number(&mut self.dice, from, u64::MAX, known);
+        }
+        match self.dice.below(3) {
+            0 => from | 1 << (32 + self.dice.below(32)),
+            1 => u64::from(low(from)) | u64::MAX << 32,
+            _ => u64::MAX - self.dice.below(32) as u64,
+        }
     }
 
     /// Another one than its PDU says.

@@ -10,12 +10,12 @@ use crate::peer::fuzz::target::{Outcome, Shown, Sign};
 use crate::peer::host_test::{Offer, probe};
 use crate::peer::line::now;
 use crate::peer::{Line, Received};
-use crate::rpc::{Association, Body, Pdu, PduType, fault_status_name};
+use crate::rpc::{self, Association, Body, Pdu, PduType, fault_status_name};
 use crate::wire::{FileTime, Hex, Random};
 
-use super::HostTarget;
 use super::plan::{Begins, Plan, Step, prepared};
 use super::right::{Due, Heard, Right, hear, ndr_of, refusal_of};
+use super::{HostTarget, smaller};
 
 /// A client that does cases one behind the other, on one connection as long as that can be shared.
 pub(super) struct Driver<'a> {
@@ -41,6 +41,8 @@ struct Live {
     /// The contexts, as the host under test has accepted them.
     association: Association,
     begins: Begins,
+    /// The contexts that it has accepted at any time.
+    accepted: BTreeSet<u16>,
     /// The cases that were done on it: their places, and the packets that were there when they began.
     cases: Vec<(usize, usize)>,
     /// Answers that are due and have not come, of the case that is being done.
@@ -70,6 +72,18 @@ const LINGERERS: u32 = 8;
 const DYING: Duration = Duration::from_millis(300);
 /// Lines of a transcript.
 const MAX_TRANSCRIPT: usize = 512;
+
+impl Live {
+    /// Takes note of the contexts that are accepted now.
+    fn accept(&mut self) {
+        let contexts = self.association.contexts().iter();
+        self.accepted.extend(
+            contexts
+                .filter(|context| matches!(context.outcome, rpc::Outcome::Accepted(_)))
+                .map(|context| context.id),
+        );
+    }
+}
 
 impl<'a> Driver<'a> {
     pub(super) fn new(
@@ -251,13 +265,13 @@ impl<'a> Driver<'a> {
                     self.note("s2c", "no PDU", &bytes);
                     self.feature(&[7]);
                 }
-                Some(Received::Closed(rest)) => self.ended(due, "ends the connection", &rest),
-                Some(Received::Reset(rest)) => self.ended(due, "resets the connection", &rest),
+                Some(Received::Closed(rest)) => self.ended(plan, due, "ends the connection", &rest),
+                Some(Received::Reset(rest)) => self.ended(plan, due, "resets the connection", &rest),
                 Some(Received::Silent(_)) | None if live.is_closed && !until_end && due.is_some() => {
                     until_end = true;
                 }
                 Some(Received::Silent(_)) | None if live.is_closed => {
-                    let is_owed = due.is_some() && !live.is_closed_by_case;
+                    let is_owed = due.is_some_and(|due| !may_end(due.heard)) && !live.is_closed_by_case;
                     live.has_diverged = true;
                     self.note("", "silence", &[]);
                     if let (true, Some(due)) = (is_owed, due) {
@@ -292,6 +306,9 @@ impl<'a> Driver<'a> {
         let target = self.target;
         let Some(live) = &mut self.live else { return };
         let Some(heard) = hear(bytes, &mut live.association) else { return };
+        if heard == Heard::Ack {
+            live.accept();
+        }
         let due = live.due.get(live.came).copied();
         live.came += 1;
         let last = std::mem::replace(&mut live.last, heard.number());
@@ -316,7 +333,13 @@ impl<'a> Driver<'a> {
                 let message = format!("the host answers a right request with {heard}");
                 Some(Sign::new(id, "a right request is answered with an activation", message).coarse())
             }
-            (Heard::Refusal(_), Heard::Activation) => accepts(&due, units, live, target, now),
+            (Heard::Refusal(E_INVALIDDATA), Heard::Activation) => accepts(&due, units, live, target, now),
+            // Whether a context that was accepted is still there, once it was refused, hosts see differently.
+            (Heard::Fault(NCA_S_UNK_IF), Heard::Activation)
+                if due.context.is_some_and(|id| live.accepted.contains(&id)) =>
+            {
+                None
+            }
             (Heard::Fault(status), Heard::Activation) => {
                 let name = fault_status_name(status).unwrap_or("fault");
                 let level = if status == NCA_S_UNK_IF || status == NCA_S_OP_RNG_ERROR {
@@ -343,7 +366,7 @@ impl<'a> Driver<'a> {
     }
 
     /// The host has ended the connection.
-    fn ended(&mut self, due: Option<Due>, how: &str, rest: &[u8]) {
+    fn ended(&mut self, plan: &Plan, due: Option<Due>, how: &str, rest: &[u8]) {
         self.note("", how, rest);
         let Some(live) = &mut self.live else { return };
         live.is_over = true;
@@ -355,14 +378,15 @@ impl<'a> Driver<'a> {
             return;
         }
         let Some(due) = due.filter(|_| !by_case) else { return };
-        let matters = matches!(due.heard, Heard::Activation | Heard::Ack);
+        let matters = matches!(due.heard, Heard::Activation | Heard::Ack) && smaller::is_sound(plan);
         let level = if matters { Level::Must } else { Level::Should };
+        if may_end(due.heard) {
+            return;
+        }
         let sign = if was_closed {
             let message =
                 format!("the host does not answer where a right one answers a {} with {}", due.to, due.heard);
             Sign::new(silent_id(&due), "what has an answer is answered", message).doubtful()
-        } else if may_end(due.heard) {
-            return;
         } else {
             let message = format!("the host {how} where a right one answers a {} with {}", due.to, due.heard);
             let id = format!("ENDS-{}-{}", ptype_id(due.to), due.heard.id());
@@ -406,6 +430,7 @@ impl<'a> Driver<'a> {
             line,
             right: Right::new(&self.target.settings, random),
             association: Association::default(),
+            accepted: BTreeSet::new(),
             begins,
             cases: Vec::new(),
             due: Vec::new(),
@@ -431,6 +456,7 @@ impl<'a> Driver<'a> {
             Some(Received::Pdu(bytes)) => hear(bytes, &mut live.association),
             _ => None,
         };
+        live.accept();
         self.live = Some(live);
         if self.is_alone {
             self.note("c2s", "bind", &bind);
@@ -537,6 +563,7 @@ impl<'a> Driver<'a> {
 const RIGHT: &str = "volact: what a right host does (C706 12.6, MS-RPCE 3.1.1, VA2.0 pp. 29-31)";
 /// The call_id of the bind that cases of a bound connection begin with.
 const FIRST_CALL: u32 = 1;
+const E_INVALIDDATA: u32 = 0x8007_000d;
 const NCA_S_OP_RNG_ERROR: u32 = 0x1c01_0002;
 const NCA_S_UNK_IF: u32 = 0x1c01_0003;
 const NCA_S_PROTO_ERROR: u32 = 0x1c01_000b;

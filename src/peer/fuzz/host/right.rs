@@ -161,9 +161,12 @@ pub(super) fn ndr_of(association: &Association, context: u16) -> Option<Ndr> {
 pub(super) fn refusal_of(pdu: &[u8], ndr: Ndr, settings: &Settings, now: FileTime) -> Option<&'static str> {
     let pdu = Pdu::parse(pdu).ok()?;
     let Body::Request(request) = &pdu.body else { return None };
+    if !pdu.header.flags.has(PfcFlags::FIRST | PfcFlags::LAST) {
+        return None;
+    }
     let endianness = pdu.header.drep.endianness();
     if !RequestStub::parse(request.stub, ndr, endianness).is_ok_and(|stub| stub.is_consistent()) {
-        return Some("STUB");
+        return None;
     }
     let mut responder = Responder::new(crate::kms::HostIdentity::TEST, settings.policy.clone());
     let moment = Moment { now, random: [0; 32] };

@@ -282,7 +282,43 @@ fn put_body_back(is: &mut RequestBody, was: &RequestBody, field: usize) {
 
 /// What a small plan is about, in words of an id: what was changed in it, or what is peculiar about what was not.
 pub(super) fn essence(plan: &Plan) -> String {
-    let mut words: Vec<&str> = Vec::new();
+    let words = words(plan);
+    match words.as_slice() {
+        [] if plan.units().count() > 1 => "SEQUENCE".to_owned(),
+        [first, second, _, ..] => format!("{first}-{second}-AND-MORE"),
+        words => words.join("-"),
+    }
+}
+
+/// True where all that a client says is what clients may say: what hosts are free to refuse was not changed.
+pub(super) fn is_sound(plan: &Plan) -> bool {
+    words(plan).iter().all(|word| SOUND.contains(word))
+}
+
+/// What a client may say, or may have in its request, as words of an id.
+const SOUND: [&str; 18] = [
+    "VM-INFO",
+    "LICENSE-STATUS",
+    "BINDING-EXPIRATION",
+    "APP-ID",
+    "ACT-ID",
+    "KMS-ID",
+    "CMID",
+    "N-POLICY",
+    "CLIENT-TIME",
+    "CMID-PREV",
+    "IV",
+    "CALL-ID",
+    "BIG-ENDIAN",
+    "OBJECT",
+    "FRAGMENT",
+    "ALTER-CONTEXT",
+    "CO-CANCEL",
+    "ORPHANED",
+];
+
+fn words(plan: &Plan) -> Vec<&'static str> {
+    let mut words: Vec<&'static str> = Vec::new();
     for unit in plan.units() {
         match &unit.right {
             Some(right) if *right != unit.bytes => words.extend(changed(right, &unit.bytes)),
@@ -307,11 +343,7 @@ pub(super) fn essence(plan: &Plan) -> String {
         }
         is_new
     });
-    match words.as_slice() {
-        [] if plan.units().count() > 1 => "SEQUENCE".to_owned(),
-        [first, second, _, ..] => format!("{first}-{second}-AND-MORE"),
-        words => words.join("-"),
-    }
+    words
 }
 
 /// What differs between two PDUs.
@@ -382,7 +414,8 @@ fn peculiar(bytes: &[u8]) -> Option<&'static str> {
     Some(match (&pdu.body, pdu.header.ptype) {
         _ if pdu.header.drep.endianness() != Endianness::Little => "BIG-ENDIAN",
         _ if pdu.auth.is_some() => "AUTH",
-        _ if !pdu.header.flags.has(PfcFlags::FIRST | PfcFlags::LAST) => "FRAGMENT",
+        (Body::Request(_), _) if !pdu.header.flags.has(PfcFlags::FIRST | PfcFlags::LAST) => "FRAGMENT",
+        _ if !pdu.header.flags.has(PfcFlags::FIRST | PfcFlags::LAST) => "FLAGS",
         (Body::Request(request), _) if request.object.is_some() => "OBJECT",
         (Body::Request(request), _) if request.opnum != 0 => "OPNUM",
         (Body::Request(_), _) => return None,
