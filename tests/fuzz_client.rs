@@ -24,13 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 #[test]
 fn in_a_right_client_nothing_is_found() {
-    assert_eq!(ids(&fuzzed(activated, 192, PATIENCE)), [""; 0]);
+    assert_eq!(ids(&fuzzed(activated, 96, PATIENCE)), [""; 0]);
 }
 
 #[test]
 fn a_client_that_does_not_look_at_the_hash_is_found() {
     let client = |host, version| activated_but_for(host, version, "hash");
-    let state = fuzzed(client, 384, PATIENCE);
+    let state = fuzzed(client, 256, PATIENCE);
     assert_eq!(ids(&state), ["FUZZ-CLIENT-ACCEPTS-HASH"]);
     let found = &state.found[0];
     assert_eq!(found.again, (3, 3));
@@ -56,7 +56,7 @@ fn a_client_that_panics_at_the_end_of_a_connection_is_found() {
             assert!(is_activated || matches!(line.receive(PATIENCE), Received::Pdu(_)), "out of luck");
             is_activated
         },
-        48,
+        24,
         PATIENCE,
     );
     let found = ids(&state);
@@ -71,11 +71,11 @@ fn a_client_that_does_not_end_is_found() {
             if activated(host, version) {
                 return true;
             }
-            thread::sleep(Duration::from_millis(1200));
+            thread::sleep(Duration::from_millis(900));
             false
         },
-        16,
-        Duration::from_millis(800),
+        8,
+        Duration::from_millis(600),
     );
     let found = ids(&state);
     assert!(found.iter().any(|id| id.starts_with("FUZZ-CLIENT-HANGS-")), "{found:?}");
@@ -100,7 +100,7 @@ fn fuzzed(client: Run, cases: u64, timeout: Duration) -> State<Plan> {
     let target = target(client, timeout);
     assert!(target.tells());
     let mut state = State::new("client", 1, 64);
-    let options = Options { jobs: 8, rate: None, tries: 8, growth: 64 << 20 };
+    let options = Options { jobs: 8, rate: None, tries: 4, growth: 64 << 20 };
     let limits = Limits { cases: Some(cases), time: None };
     let summary = run(&target, &mut state, &options, limits, &Progress::default(), &mut Heard::default());
     assert_eq!((summary.cases, summary.broken), (cases, None));

@@ -118,7 +118,7 @@ def crash(case):
     if len(case["text"]) < 20: os.kill(os.getpid(), 11)
     return parse(case)
 def hang(case):
-    if "x" in case["text"][:20]: time.sleep(60)
+    if len(case["text"]) < 45: time.sleep(60)
     return iid(case)
 def mumble(case):
     if len(case["text"]) not in (42, 48): return {{"digits": [1]}}

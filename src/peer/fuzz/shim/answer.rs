@@ -2,7 +2,7 @@
 
 use crate::conformance::Level;
 use crate::peer::fuzz::target::Sign;
-use crate::peer::shim::{Answer, Failure, Fields, Value, is_value};
+use crate::peer::shim::{Answer, Failure, Fields, is_value};
 
 use super::plan::Plan;
 
@@ -126,27 +126,11 @@ pub(super) fn number(answer: &Answer) -> u64 {
 /// An answer in a few words.
 pub(super) fn told(answer: &Answer) -> String {
     match answer {
-        Answer::Done(fields) => {
-            let shown: Vec<String> = fields
-                .iter()
-                .filter(|(name, _)| !matches!(*name, "id" | "ok"))
-                .map(|(name, value)| format!("{name} {}", short(value)))
-                .take(3)
-                .collect();
-            if shown.is_empty() { "accepts it".to_owned() } else { format!("answers {}", shown.join(", ")) }
-        }
+        Answer::Done(_) => "accepts it".to_owned(),
         Answer::Refused { .. } => format!("refuses it for {}", why(answer)),
         Answer::Unimplemented => "does not do this".to_owned(),
     }
 }
-
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    if text.len() > SHOWN { format!("{}...", text.chars().take(SHOWN).collect::<String>()) } else { text }
-}
-
-/// Characters that are shown of a value.
-const SHOWN: usize = 48;
 
 /// Why an answer refuses: the check or the status, where it is one that there is.
 fn why(answer: &Answer) -> String {

@@ -154,7 +154,12 @@ fn diverges(
         (true, true) => "volact agrees with both",
         (false, false) => "volact agrees with neither",
     };
-    let message = format!("the first {}, the other {}; {whose}", told(first), told(other));
+    let message = match (first, other) {
+        (Answer::Done(_), Answer::Done(_)) => {
+            format!("of the other, {}, as the first has it; {whose}", found.message)
+        }
+        _ => format!("the first {}, the other {}; {whose}", told(first), told(other)),
+    };
     let kind = found.id.strip_prefix("NAMES-").map_or("", |_| "-CHECK");
     let behind = found.id.splitn(2, &*op).nth(1).unwrap_or_default().to_owned();
     let sign = Sign::new(format!("DIVERGES-{op}{kind}{behind}"), title, message).at(found.level);
