@@ -161,7 +161,7 @@ fn diverges(
         _ => format!("the first {}, the other {}; {whose}", told(first), told(other)),
     };
     let kind = found.id.strip_prefix("NAMES-").map_or("", |_| "-CHECK");
-    let behind = found.id.splitn(2, &*op).nth(1).unwrap_or_default().to_owned();
+    let behind = found.id.split_once(&*op).map_or("", |(_, behind)| behind);
     let sign = Sign::new(format!("DIVERGES-{op}{kind}{behind}"), title, message).at(found.level);
     Some(Sign { authority: "volact: the other shim's answer, and its own".to_owned(), ..sign })
 }
