@@ -3,13 +3,15 @@
 //!
 //! Without Python or a C compiler their tests are skipped with a message, unless `VOLACT_REQUIRE_PEERS=1`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+#[path = "support/shims.rs"]
+mod shims;
+
 use std::time::Duration;
 
 use volact::conformance::{CaseResult, Verdict};
 use volact::peer::shim::{FIRST, LAST, Plan, Process, cases, test};
+
+use shims::{c, is_there, python};
 
 /// How long a shim may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -264,40 +266,6 @@ fn wanting(results: &[CaseResult]) -> Vec<(String, String)> {
 fn run(command: &[String], seed: u64) -> Vec<CaseResult> {
     let plan = Plan { seed, repeats: 1, repeat: (String::new(), String::new()) };
     test(&mut Process::new(command.to_vec(), PATIENCE), cases(), &plan)
-}
-
-fn python() -> Option<Vec<String>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("shims/python/shim.py");
-    is_there("python3").then(|| vec!["python3".to_owned(), script.to_str().unwrap().to_owned()])
-}
-
-/// Built once, as its first lines say.
-fn c() -> Option<Vec<String>> {
-    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shims/c/shim.c");
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shim-{}", std::process::id()));
-        let status = Command::new("cc")
-            .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-O2", "-o"])
-            .args([&program, &source])
-            .status()
-            .unwrap();
-        assert!(status.success());
-        program
-    });
-    is_there("cc").then(|| vec![BUILT.to_str().unwrap().to_owned()])
-}
-
-fn is_there(program: &str) -> bool {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
-    if output.is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    assert!(
-        std::env::var_os("VOLACT_REQUIRE_PEERS").is_none_or(|value| value != "1"),
-        "VOLACT_REQUIRE_PEERS=1, and there is no {program}"
-    );
-    eprintln!("skipped: there is no {program}");
-    false
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod breaches;
 pub mod client_test;
 pub mod fuzz;
+mod gone;
 mod host;
 pub mod host_test;
 mod last_words;
@@ -14,6 +15,7 @@ mod repeat;
 mod session;
 pub mod shim;
 
+pub use gone::Gone;
 pub use host::{Handler, Host, Serving, converse, moment};
 pub use line::{Line, Received};
 pub use session::{Answer, Groups, Session, Settings};

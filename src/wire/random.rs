@@ -22,6 +22,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below `count`, as the next one has it; 0 where that is 0.
+    pub fn below(&mut self, count: usize) -> usize {
+        usize::try_from(self.number() % count.max(1) as u64).unwrap_or_default()
+    }
+
     /// The next bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];

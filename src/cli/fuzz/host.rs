@@ -3,9 +3,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use clap::Args;
 
 use crate::peer::fuzz::Watched;
-use crate::peer::fuzz::host::HostTarget;
+use crate::peer::fuzz::host::{HostPair, HostTarget};
 
-use super::super::test::{host_address, time_text, words};
+use super::super::test::{host_address, host_against, time_text, words};
 use super::{Common, FAILED, Subject, USAGE, complain, fuzz};
 
 #[derive(Args)]
@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// it is to be
     #[arg(long, value_name = "CMD")]
     run: Option<String>,
+    /// Do the same to this host, an address or a name: what both answer differently is found, and nothing else
+    #[arg(long, value_name = "ADDR")]
+    against: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -51,6 +54,21 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         ));
         return USAGE;
     }
+    let against = match arguments.against.as_deref().map(|name| (host_address(name), name)) {
+        None => None,
+        Some((Ok(other), _)) if other.ip().to_canonical().is_loopback() || arguments.allow_remote => {
+            Some(other)
+        }
+        Some((other, name)) => {
+            let why = other.map_or_else(
+                |why| why,
+                |_| "is not this machine, and --allow-remote is not there".to_owned(),
+            );
+            complain(format_args!("--against {name}: {why}"));
+            return USAGE;
+        }
+    };
+    let is_local = is_local && against.is_none_or(|other| other.ip().to_canonical().is_loopback());
     if let Err(code) = common.output.ready() {
         return code;
     }
@@ -65,15 +83,32 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             return FAILED;
         }
     };
+    let other = match against.map(|other| host_against(other, common.timeout, arguments.leave_traces)) {
+        None => None,
+        Some(Ok(other)) => Some(other),
+        Some(Err(code)) => return code,
+    };
     let mut repeat = format!("volact test host {host} --timeout {}", time_text(common.timeout));
+    if let Some(against) = against {
+        repeat += &format!(" --against {against}");
+    }
     if arguments.allow_remote {
         repeat += " --allow-remote";
     }
     if arguments.leave_traces {
         repeat += " --leave-traces";
     }
-    let subject = Subject { command: "fuzz host", name: &name, is_local, repeat: format!("{repeat} --case") };
-    fuzz(&target, common, &subject)
+    let subject = Subject {
+        command: "fuzz host",
+        name: &name,
+        is_local,
+        jobs: common.jobs,
+        repeat: (format!("{repeat} --case"), String::new()),
+    };
+    match other {
+        Some(other) => fuzz(&HostPair::new(target, other), common, &subject),
+        None => fuzz(&target, common, &subject),
+    }
 }
 
 /// A port of this machine that nobody has.

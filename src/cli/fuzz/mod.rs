@@ -1,6 +1,8 @@
 //! `volact fuzz`: one file a subcommand, and here what they share.
 
+mod client;
 mod host;
+mod shim;
 mod status;
 
 use std::collections::HashSet;
@@ -31,6 +33,10 @@ pub(super) struct Arguments {
 enum What {
     /// Fuzz a KMS host: sequences of PDUs, right and changed behind the crypto
     Host(host::Arguments),
+    /// Play a KMS host on this machine, and fuzz the client that connects with answers that were changed
+    Client(client::Arguments),
+    /// Fuzz any implementation, in any language, as a process behind the contract of docs/shim.md
+    Shim(shim::Arguments),
 }
 
 /// What all kinds of fuzzing take.
@@ -79,6 +85,8 @@ pub(super) struct Common {
 pub(super) fn run(arguments: &Arguments) -> u8 {
     match &arguments.what {
         What::Host(arguments) => host::run(arguments),
+        What::Client(arguments) => client::run(arguments),
+        What::Shim(arguments) => shim::run(arguments),
     }
 }
 
@@ -97,8 +105,10 @@ pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
     /// True where it is on this machine.
     pub(super) is_local: bool,
-    /// The command that does a saved case again, but for the file's name.
-    pub(super) repeat: String,
+    /// Batches of cases at a time.
+    pub(super) jobs: u16,
+    /// The command that does a saved case again: what stands in front of the file's name and behind it.
+    pub(super) repeat: (String, String),
 }
 
 /// Fuzzes a target that is there, and tells what came of it.
@@ -110,7 +120,7 @@ pub(super) fn fuzz<T: Target>(target: &T, common: &Common, subject: &Subject<'_>
     let time = common.time.or(common.cases.is_none().then_some(TIME));
     let limits = Limits { cases: common.cases, time };
     let options = Options {
-        jobs: common.jobs.into(),
+        jobs: subject.jobs.into(),
         rate: common.rate.or((!subject.is_local).then_some(REMOTE_RATE)),
         tries: common.tries,
         growth: common.memory.saturating_mul(1 << 20),
@@ -249,7 +259,8 @@ fn results<P: Clone>(
             Some(folder) => quoted(&folder.join(format!("{}.json", found.id)).to_string_lossy()),
             None => format!("{}.json", found.id),
         };
-        let mut result = found.result(format!("{} {file}", subject.repeat));
+        let (front, behind) = &subject.repeat;
+        let mut result = found.result(format!("{front} {file}{behind}"));
         decode(&mut result);
         cases.push(result);
     }

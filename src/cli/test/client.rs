@@ -1,12 +1,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::conformance::{Run, Suite, Verdict};
 use crate::peer::client_test::{BEHAVIOURS, Behaviour, Client, Plan, Stage};
+use crate::peer::fuzz::again;
+use crate::peer::fuzz::client::ClientTarget;
 
 use super::super::{FAILED, USAGE, complain};
-use super::{Common, decode, done, list, quoted, time_text, write_dialogues};
+use super::{Common, decode, done, list, quoted, saved_cases, time_text, write_dialogues};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -17,6 +20,12 @@ pub(super) struct Arguments {
     /// Where the host is played, on this machine (127.0.0.1:1688; with --run any free port)
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Do only these cases, which `volact fuzz client` has saved
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    case: Vec<PathBuf>,
+    /// Exit codes that the client may have in a saved case: any other is as bad as a signal (any)
+    #[arg(long, value_name = "CODE", value_delimiter = ',', requires = "case")]
+    exits: Vec<i32>,
     #[command(flatten)]
     common: Common,
 }
@@ -46,8 +55,11 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     if let Err(code) = common.output.ready() {
         return code;
     }
-    let port = if arguments.run.is_some() { 0 } else { PORT };
-    let listen = arguments.listen.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    if !arguments.case.is_empty() {
+        return saved(arguments, client);
+    }
+    let any = SocketAddr::new(CLIENT_LISTEN.ip(), 0);
+    let listen = arguments.listen.unwrap_or(if arguments.run.is_some() { any } else { CLIENT_LISTEN });
     let stage = match Stage::bind(listen) {
         Ok(stage) => stage,
         Err(error) => {
@@ -95,7 +107,56 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     if is_written { code } else { code.max(FAILED) }
 }
 
-const PORT: u16 = 1688;
+/// Where a host is played for whoever connects.
+pub(in crate::cli) const CLIENT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1688);
+
+/// Does cases that were saved by fuzzing.
+fn saved(arguments: &Arguments, client: Client) -> u8 {
+    let common = &arguments.common;
+    let files = match saved_cases(&arguments.case, "client") {
+        Ok(files) => files,
+        Err(code) => return code,
+    };
+    let is_awaited = matches!(client, Client::Awaited);
+    let listen = is_awaited.then(|| arguments.listen.unwrap_or(CLIENT_LISTEN));
+    let target = match ClientTarget::new(client, listen, common.timeout, arguments.exits.clone(), GROWTH) {
+        Ok(target) => target,
+        Err(why) => {
+            complain(format_args!("there is no client to be tested: {why}"));
+            return FAILED;
+        }
+    };
+    if let Some(address) = target.addr().filter(|_| is_awaited) {
+        complain(how_to_point(address));
+    }
+    let mut is_written = true;
+    let mut cases = Vec::with_capacity(files.len());
+    let front = command(arguments).replace(" --only ", " --case ");
+    for (path, file) in &files {
+        let (mut result, dialogues) =
+            again(&target, file, format!("{front}{}", quoted(&path.to_string_lossy())));
+        if let Some(folder) = &common.pcapng
+            && result.verdict != Verdict::Pass
+        {
+            is_written &= write_dialogues(folder, &result.id, &dialogues);
+        }
+        decode(&mut result);
+        cases.push(result);
+    }
+    let done = done(&cases);
+    let name = arguments.run.clone().or_else(|| listen.map(|listen| listen.to_string())).unwrap_or_default();
+    let run = Run {
+        command: "test client".to_owned(),
+        subject: name.clone(),
+        suites: vec![Suite { name, cases, hosts: Vec::new() }],
+        ..Run::default()
+    };
+    let code = common.output.finish(run, |id| done.contains(id));
+    if is_written { code } else { code.max(FAILED) }
+}
+
+/// Bytes that a client may take more than with a right host.
+const GROWTH: u64 = 64 << 20;
 
 /// The behaviours that are meant, in their order.
 fn chosen(common: &Common) -> Vec<&'static Behaviour> {
@@ -109,7 +170,7 @@ fn chosen(common: &Common) -> Vec<&'static Behaviour> {
 }
 
 /// How a client is pointed at the host.
-fn how_to_point(host: SocketAddr) -> String {
+pub(in crate::cli) fn how_to_point(host: SocketAddr) -> String {
     format!(
         "a host is played on {host}; start the client once for each behaviour that is told here:\n  \
          vlmcs     vlmcs {host}\n  \

@@ -1,16 +1,16 @@
-use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::conformance::{Run, Suite, Verdict};
-use crate::peer::fuzz::host::HostTarget;
-use crate::peer::fuzz::{CaseFile, Watched, again};
+use crate::peer::fuzz::host::{HostPair, HostTarget};
+use crate::peer::fuzz::{Watched, again};
 use crate::peer::host_test::{self, Case, GROUPS, Options};
 
 use super::super::{FAILED, USAGE, complain};
-use super::{Common, decode, done, list, quoted, time_text, write_dialogues};
+use super::{Common, decode, done, list, quoted, saved_cases, time_text, write_dialogues};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// Do only these cases, which `volact fuzz host` has saved
     #[arg(long, value_name = "FILE", num_args = 1..)]
     case: Vec<PathBuf>,
+    /// Hold what is answered in saved cases against what this host answers, an address or a name
+    #[arg(long, value_name = "ADDR", requires = "case")]
+    against: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -103,25 +106,10 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 /// Does cases that were saved by fuzzing.
 fn saved(arguments: &Arguments, name: &str, host: SocketAddr) -> u8 {
     let common = &arguments.common;
-    let mut files = Vec::with_capacity(arguments.case.len());
-    for path in &arguments.case {
-        let complain_of =
-            |error: &dyn std::fmt::Display| complain(format_args!("{}: {error}", path.display()));
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => {
-                complain_of(&error);
-                return FAILED;
-            }
-        };
-        match CaseFile::parse(&text, "host") {
-            Ok(file) => files.push((path, file)),
-            Err(error) => {
-                complain_of(&error);
-                return USAGE;
-            }
-        }
-    }
+    let files = match saved_cases(&arguments.case, "host") {
+        Ok(files) => files,
+        Err(code) => return code,
+    };
     let watched = Watched::nowhere();
     let target = match HostTarget::new(host, common.timeout, arguments.leave_traces, watched) {
         Ok(target) => target,
@@ -130,11 +118,27 @@ fn saved(arguments: &Arguments, name: &str, host: SocketAddr) -> u8 {
             return FAILED;
         }
     };
+    let target = match arguments.against.as_deref().map(address) {
+        None => Held::Alone(Box::new(target)),
+        Some(Ok(other)) if other.ip().to_canonical().is_loopback() || arguments.allow_remote => {
+            match host_against(other, common.timeout, arguments.leave_traces) {
+                Ok(other) => Held::Against(Box::new(HostPair::new(target, other))),
+                Err(code) => return code,
+            }
+        }
+        Some(_) => {
+            complain("--against takes a host of this machine, or any with --allow-remote");
+            return USAGE;
+        }
+    };
     let mut is_written = true;
     let mut cases = Vec::with_capacity(files.len());
     for (path, file) in &files {
         let repeat = format!("{} --case {}", command(arguments, name), quoted(&path.to_string_lossy()));
-        let (mut result, dialogues) = again(&target, file, repeat);
+        let (mut result, dialogues) = match &target {
+            Held::Alone(target) => again(&**target, file, repeat),
+            Held::Against(pair) => again(&**pair, file, repeat),
+        };
         if let Some(folder) = &common.pcapng
             && result.verdict != Verdict::Pass
         {
@@ -153,6 +157,24 @@ fn saved(arguments: &Arguments, name: &str, host: SocketAddr) -> u8 {
     };
     let code = common.output.finish(run, |id| done.contains(id));
     if is_written { code } else { code.max(FAILED) }
+}
+
+/// What saved cases are done to.
+enum Held {
+    Alone(Box<HostTarget>),
+    Against(Box<HostPair>),
+}
+
+/// The host that another one is held against.
+pub(in crate::cli) fn host_against(
+    host: SocketAddr,
+    timeout: Duration,
+    leaves_traces: bool,
+) -> Result<HostTarget, u8> {
+    HostTarget::new(host, timeout, leaves_traces, Watched::nowhere()).map_err(|why| {
+        complain(format_args!("--against {host}: there is no host: {why}"));
+        FAILED
+    })
 }
 
 /// The cases that are meant, in their order.
@@ -192,6 +214,9 @@ fn command(arguments: &Arguments, name: &str) -> String {
     words.push(format!("--timeout {}", time_text(common.timeout)));
     if arguments.allow_remote {
         words.push("--allow-remote".to_owned());
+    }
+    if let Some(against) = &arguments.against {
+        words.push(format!("--against {}", quoted(against)));
     }
     if arguments.leave_traces {
         words.push("--leave-traces".to_owned());

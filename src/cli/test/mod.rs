@@ -13,17 +13,21 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::capture::Dialogue;
 use crate::conformance::{CaseResult, Verdict};
+use crate::peer::fuzz::CaseFile;
 use crate::report::results::decode_pdu;
 use crate::wire::parse_hex;
 
-pub(super) use client::words;
-pub(super) use host::address as host_address;
+pub(super) use client::{CLIENT_LISTEN, how_to_point, words};
+pub(super) use host::{address as host_address, host_against};
 
 use super::output::Output;
 use super::selection::Selection;
-use super::{FAILED, complain};
+use super::{FAILED, USAGE, complain};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -167,6 +171,27 @@ pub(super) fn decode(result: &mut CaseResult) {
 /// The cases that were done: of those that were not, a baseline may expect what it likes.
 fn done(cases: &[CaseResult]) -> HashSet<String> {
     cases.iter().filter(|case| case.verdict != Verdict::Skipped).map(|case| case.id.clone()).collect()
+}
+
+/// Reads cases of this target that were saved by fuzzing.
+fn saved_cases<'a, P: Serialize + DeserializeOwned>(
+    paths: &'a [PathBuf],
+    target: &str,
+) -> Result<Vec<(&'a Path, CaseFile<P>)>, u8> {
+    let read = |path: &'a PathBuf| {
+        let complain_of =
+            |error: &dyn std::fmt::Display| complain(format_args!("{}: {error}", path.display()));
+        let text = fs::read_to_string(path).map_err(|error| {
+            complain_of(&error);
+            FAILED
+        })?;
+        let file = CaseFile::parse(&text, target).map_err(|error| {
+            complain_of(&error);
+            USAGE
+        })?;
+        Ok((path.as_path(), file))
+    };
+    paths.iter().map(read).collect()
 }
 
 /// Writes the connections of a case into a file of this folder; false where that failed.

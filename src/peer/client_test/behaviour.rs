@@ -47,17 +47,17 @@ pub enum Wants {
 }
 
 /// A PDU of the client, and what a right host would answer.
-pub(super) struct Scene<'a> {
-    pub(super) asked: Option<&'a Pdu<'a>>,
-    pub(super) right: Vec<Vec<u8>>,
+pub(in crate::peer) struct Scene<'a> {
+    pub(in crate::peer) asked: Option<&'a Pdu<'a>>,
+    pub(in crate::peer) right: Vec<Vec<u8>>,
     /// How the call is marshalled; NDR32 where it is no call.
-    pub(super) ndr: Ndr,
-    pub(super) random: &'a mut Random,
+    pub(in crate::peer) ndr: Ndr,
+    pub(in crate::peer) random: &'a mut Random,
 }
 
 /// What a host does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(in crate::peer) enum Act {
     /// Sends bytes.
     Send(Vec<u8>),
     /// Sends bytes in pieces of a size, with a pause between them.
@@ -70,22 +70,26 @@ pub(super) enum Act {
 
 impl Scene<'_> {
     /// What the client has sent.
-    pub(super) fn ptype(&self) -> Option<PduType> {
+    pub(in crate::peer) fn ptype(&self) -> Option<PduType> {
         self.asked.map(|pdu| pdu.header.ptype)
     }
 
     /// What a right host does.
-    pub(super) fn rightly(&mut self) -> Vec<Act> {
+    pub(in crate::peer) fn rightly(&mut self) -> Vec<Act> {
         std::mem::take(&mut self.right).into_iter().map(Act::Send).collect()
     }
 
     /// What a right host does, where this is not the PDU that is answered otherwise.
-    pub(super) fn at(&mut self, ptype: PduType, acts: impl FnOnce(&mut Self) -> Vec<Act>) -> Vec<Act> {
+    pub(in crate::peer) fn at(
+        &mut self,
+        ptype: PduType,
+        acts: impl FnOnce(&mut Self) -> Vec<Act>,
+    ) -> Vec<Act> {
         if self.ptype() == Some(ptype) { acts(self) } else { self.rightly() }
     }
 
     /// A right host's PDUs, each changed and measured anew.
-    pub(super) fn with_pdu(&mut self, change: impl Fn(&mut Pdu<'_>)) -> Vec<Act> {
+    pub(in crate::peer) fn with_pdu(&mut self, change: impl Fn(&mut Pdu<'_>)) -> Vec<Act> {
         let changed = self.right.iter().filter_map(|bytes| {
             let mut pdu = Pdu::parse(bytes).ok()?;
             change(&mut pdu);
@@ -95,7 +99,10 @@ impl Scene<'_> {
     }
 
     /// A right response with another stub.
-    pub(super) fn with_stub(&mut self, stub_of: impl Fn(&ResponseStub<'_>) -> Vec<u8>) -> Vec<Act> {
+    pub(in crate::peer) fn with_stub(
+        &mut self,
+        mut stub_of: impl FnMut(&ResponseStub<'_>) -> Vec<u8>,
+    ) -> Vec<Act> {
         let ndr = self.ndr;
         let changed = self.right.iter().filter_map(|bytes| {
             let mut pdu = Pdu::parse(bytes).ok()?;
@@ -109,7 +116,7 @@ impl Scene<'_> {
     }
 
     /// A right response with another message.
-    pub(super) fn with_message(&mut self, change: impl Fn(&mut ResponseMessage)) -> Vec<Act> {
+    pub(in crate::peer) fn with_message(&mut self, change: impl Fn(&mut ResponseMessage)) -> Vec<Act> {
         let ndr = self.ndr;
         self.with_stub(|stub| {
             let mut message = ResponseMessage::decode(stub.data);
@@ -119,7 +126,7 @@ impl Scene<'_> {
     }
 
     /// The request of a call, where it is in one fragment.
-    pub(super) fn request(&self) -> Option<RequestMessage> {
+    pub(in crate::peer) fn request(&self) -> Option<RequestMessage> {
         let Some(Pdu { header, body: Body::Request(request), .. }) = self.asked else { return None };
         let stub = crate::kms::RequestStub::parse(request.stub, self.ndr, header.drep.endianness()).ok()?;
         Some(RequestMessage::decode(stub.data))

@@ -2,7 +2,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
-use crate::peer::LastWords;
+use crate::peer::gone::memory_peak;
+use crate::peer::{Gone, LastWords};
 
 /// The client under test.
 #[derive(Clone, Debug)]
@@ -26,9 +27,9 @@ pub enum Ending {
     /// It says that it has what it asked for.
     Success,
     /// It says that it has not: how.
-    Failure(String),
+    Failure(Gone),
     /// It says nothing: a signal has ended it, or it panicked.
-    Crashed(String),
+    Crashed(Gone),
 }
 
 /// A run of a client.
@@ -87,19 +88,27 @@ impl Running {
             Self::Elsewhere => None,
             Self::Process(child, _) => match child.try_wait() {
                 Ok(Some(status)) if status.success() => Some(Ending::Success),
-                Ok(Some(status)) if status.code().is_none() => Some(Ending::Crashed(status.to_string())),
-                Ok(Some(status)) => Some(Ending::Failure(status.to_string())),
+                Ok(Some(status)) if status.code().is_none() => Some(Ending::Crashed(Gone::with(status))),
+                Ok(Some(status)) => Some(Ending::Failure(Gone::with(status))),
                 Ok(None) => None,
-                Err(error) => Some(Ending::Failure(error.to_string())),
+                Err(error) => Some(Ending::Failure(Gone::unknown(error))),
             },
             Self::Thread(thread) => {
                 let ended = thread.take_if(|thread| thread.is_finished())?;
                 Some(match ended.join() {
                     Ok(true) => Ending::Success,
-                    Ok(false) => Ending::Failure("it has no answer".to_owned()),
-                    Err(_) => Ending::Crashed("it panicked".to_owned()),
+                    Ok(false) => Ending::Failure(Gone::unknown("it has no answer")),
+                    Err(_) => Ending::Crashed(Gone::unknown("it panicked")),
                 })
             }
+        }
+    }
+
+    /// Bytes of memory that it took at most until now, where that can be known.
+    pub(super) fn memory(&self) -> Option<u64> {
+        match self {
+            Self::Process(child, _) => memory_peak(child.id()),
+            _ => None,
         }
     }
 

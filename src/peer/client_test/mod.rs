@@ -16,13 +16,14 @@ use crate::peer::Host;
 use crate::peer::breaches::{breaches_of, judged};
 use crate::peer::repeat::{rank, repeated};
 use crate::trace::{self, Observer, PduContent, PduRecord};
-use crate::wire::{Hex, Side};
+use crate::wire::{Hex, Random, Side};
 
 pub use behaviour::{Behaviour, Wants};
 pub use behaviours::BEHAVIOURS;
 pub use client::{Client, Ending};
 
-use stage::Meeting;
+pub(in crate::peer) use behaviour::{Act, Scene};
+pub(in crate::peer) use stage::{Meeting, Role};
 
 /// The port on which a host is played, one behaviour after the other.
 #[derive(Debug)]
@@ -114,7 +115,15 @@ impl Stage {
     /// The result, whether the client did what the behaviour wants, and its connections.
     fn once(&self, behaviour: &Behaviour, plan: &Plan) -> (CaseResult, bool, Vec<Dialogue>) {
         let begin = Instant::now();
-        let meeting = self.meet(behaviour, plan);
+        let mut play = behaviour.play;
+        let role = Role {
+            version: behaviour.version,
+            takes_ndr64: behaviour.takes_ndr64,
+            random: Random::new(plan.seed, behaviour.id),
+            patience: None,
+            play: &mut play,
+        };
+        let meeting = self.meet(role, &plan.client, plan.timeout);
         let (mut verdict, mut message) = match &meeting {
             Ok(meeting) => behaviour.judge(meeting),
             Err(reason) => (Verdict::HarnessError, reason.clone()),
@@ -221,7 +230,7 @@ impl Behaviour {
 }
 
 /// The PDUs of the connections, and how the client ended.
-fn transcript(meeting: &Meeting) -> Vec<TranscriptLine> {
+pub(in crate::peer) fn transcript(meeting: &Meeting) -> Vec<TranscriptLine> {
     let mut lines = Lines::default();
     let mut packets = Dialogue::packets(&meeting.dialogues);
     trace::trace_packets(&mut packets, &trace::Options::default(), &mut lines);

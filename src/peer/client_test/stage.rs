@@ -9,25 +9,42 @@ use crate::peer::{Answer, Line, Received, Session, Settings, moment};
 use crate::rpc::{Association, Body, Outcome, Pdu, TransferSyntax};
 use crate::wire::Random;
 
-use super::behaviour::{Act, Behaviour, Scene};
+use super::Stage;
+use super::behaviour::{Act, Scene};
 use super::client::{Client, Ending, Running};
-use super::{Plan, Stage};
 
-/// What happened while a behaviour was played.
+/// What a host does for one run of a client.
+pub(in crate::peer) struct Role<'a> {
+    /// The major version in which the client is to ask, where it can be told.
+    pub(in crate::peer) version: Option<u16>,
+    /// True where the host takes NDR64.
+    pub(in crate::peer) takes_ndr64: bool,
+    /// What is random in its answers.
+    pub(in crate::peer) random: Random,
+    /// How long a client may be silent once it was misled, before the connection is ended towards it; as long as it
+    /// likes where there is none.
+    pub(in crate::peer) patience: Option<Duration>,
+    /// What it does about a PDU.
+    pub(in crate::peer) play: &'a mut dyn FnMut(&mut Scene<'_>) -> Vec<Act>,
+}
+
+/// What happened while a host was played.
 #[derive(Debug, Default)]
-pub(super) struct Meeting {
+pub(in crate::peer) struct Meeting {
     /// The connections, in their order.
-    pub(super) dialogues: Vec<Dialogue>,
+    pub(in crate::peer) dialogues: Vec<Dialogue>,
     /// How the client ended.
-    pub(super) ending: Ending,
+    pub(in crate::peer) ending: Ending,
     /// What it said on standard error.
-    pub(super) words: String,
+    pub(in crate::peer) words: String,
     /// The major version in which it asked.
-    pub(super) version: Option<u16>,
+    pub(in crate::peer) version: Option<u16>,
     /// The transfer syntax in which it asked.
-    pub(super) ndr: Option<Ndr>,
+    pub(in crate::peer) ndr: Option<Ndr>,
     /// True where it asked more on a connection on which it was misled.
-    pub(super) goes_on: bool,
+    pub(in crate::peer) goes_on: bool,
+    /// Bytes of memory that it took at most (VmHWM), where the system tells.
+    pub(in crate::peer) memory: Option<u64>,
 }
 
 /// Connections that are taken for one behaviour.
@@ -38,37 +55,44 @@ const GLANCE: Duration = Duration::from_millis(2);
 const RETRY: Duration = Duration::from_millis(500);
 
 impl Stage {
-    /// Plays a behaviour for one run of the client.
+    /// Plays a host for one run of the client.
     ///
     /// # Errors
     /// No client came.
-    pub(super) fn meet(&self, behaviour: &Behaviour, plan: &Plan) -> Result<Meeting, String> {
+    pub(in crate::peer) fn meet(
+        &self,
+        mut role: Role<'_>,
+        who: &Client,
+        timeout: Duration,
+    ) -> Result<Meeting, String> {
         // Whoever still waits from before is not the client of now.
         while self.listener.accept().is_ok() {}
-        let mut client = plan.client.start(self.addr(), behaviour.version)?;
+        let mut client = who.start(self.addr(), role.version)?;
         let mut meeting = Meeting::default();
-        let mut random = Random::new(plan.seed, behaviour.id);
-        let mut deadline = Instant::now() + plan.timeout;
+        let mut deadline = Instant::now() + timeout;
         let settings =
-            Settings { takes_ndr64: behaviour.takes_ndr64, port: self.addr().port(), ..Settings::default() };
+            Settings { takes_ndr64: role.takes_ndr64, port: self.addr().port(), ..Settings::default() };
         loop {
             // Before the port is looked at: what has come by the end of the client is taken still.
             let ended = client.ended();
             match self.listener.accept() {
                 Ok((stream, _)) if meeting.dialogues.len() < MAX_CONNECTIONS => {
-                    if meeting.dialogues.is_empty() && matches!(plan.client, Client::Awaited) {
-                        deadline = Instant::now() + plan.timeout;
+                    if meeting.dialogues.is_empty() && matches!(who, Client::Awaited) {
+                        deadline = Instant::now() + timeout;
                     }
-                    let mut part = Part { behaviour, random: &mut random, meeting: &mut meeting, deadline };
+                    let mut part = Part { role: &mut role, client: &client, meeting: &mut meeting, deadline };
                     if let Some(dialogue) = part.play(stream, &settings) {
                         meeting.dialogues.push(dialogue);
                     }
-                    if matches!(plan.client, Client::Awaited) {
+                    if matches!(who, Client::Awaited) {
                         deadline = deadline.min(Instant::now() + RETRY);
                     }
                 }
                 Ok(_) => {}
-                Err(_) if ended.is_none() => thread::sleep(GLANCE),
+                Err(_) if ended.is_none() => {
+                    meeting.memory = meeting.memory.max(client.memory());
+                    thread::sleep(GLANCE);
+                }
                 Err(_) => {}
             }
             if let Some(ending) = ended {
@@ -86,21 +110,21 @@ impl Stage {
         meeting.words = client.words();
         if meeting.dialogues.is_empty() {
             let words = if meeting.words.is_empty() { String::new() } else { format!(": {}", meeting.words) };
-            return Err(format!("no client came in {} ms{words}", plan.timeout.as_millis()));
+            return Err(format!("no client came in {} ms{words}", timeout.as_millis()));
         }
         Ok(meeting)
     }
 }
 
-/// One connection of a behaviour.
-struct Part<'a> {
-    behaviour: &'a Behaviour,
-    random: &'a mut Random,
+/// One connection of a host that is played.
+struct Part<'a, 'b> {
+    role: &'a mut Role<'b>,
+    client: &'a Running,
     meeting: &'a mut Meeting,
     deadline: Instant,
 }
 
-impl Part<'_> {
+impl Part<'_, '_> {
     /// Talks to the end of the connection; `None` where it had ended before it could be taken.
     fn play(&mut self, stream: TcpStream, settings: &Settings) -> Option<Dialogue> {
         stream.set_nonblocking(false).ok()?;
@@ -111,12 +135,14 @@ impl Part<'_> {
         let mut is_misled = false;
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let bytes = match line.receive(left) {
+            let patience =
+                self.role.patience.filter(|_| is_misled).map_or(left, |patience| patience.min(left));
+            let bytes = match line.receive(patience) {
                 Received::Pdu(bytes) | Received::NotRpc(bytes) => bytes,
                 Received::Closed(_) | Received::Reset(_) | Received::Silent(_) => break,
             };
             let asked = Pdu::parse(&bytes).ok();
-            let right = session.take(&bytes, &moment(self.random));
+            let right = session.take(&bytes, &moment(&mut self.role.random));
             let ndr = noted(&mut association, asked.as_ref(), &right);
             self.note(asked.as_ref(), ndr, is_misled);
             let rightly: Vec<Act> = right.pdus.iter().cloned().map(Act::Send).collect();
@@ -124,9 +150,9 @@ impl Part<'_> {
                 asked: asked.as_ref(),
                 right: right.pdus,
                 ndr: ndr.unwrap_or(Ndr::Ndr32),
-                random: self.random,
+                random: &mut self.role.random,
             };
-            let acts = (self.behaviour.play)(&mut scene);
+            let acts = (self.role.play)(&mut scene);
             // A request may cross a FIN: that misleads nobody.
             is_misled |= acts.iter().filter(|act| **act != Act::Close).ne(&rightly);
             for act in acts {
@@ -138,6 +164,7 @@ impl Part<'_> {
                     }
                 }
             }
+            self.meeting.memory = self.meeting.memory.max(self.client.memory());
             if right.closes {
                 line.close_sending();
             }

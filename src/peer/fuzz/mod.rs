@@ -9,9 +9,11 @@
 
 mod again;
 mod case_file;
+pub mod client;
 mod engine;
 mod found;
 pub mod host;
+pub mod shim;
 mod smaller;
 mod state;
 mod target;
@@ -23,4 +25,4 @@ pub use engine::{Ears, Limits, Options, Progress, Summary, run};
 pub use found::Found;
 pub use state::{STATE_SCHEMA, State};
 pub use target::{Outcome, Ruled, Shown, Sign, Target};
-pub use watched::{Gone, Watched};
+pub use watched::Watched;

@@ -1,9 +1,10 @@
 use std::fs;
 use std::io;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::peer::LastWords;
+use crate::peer::gone::memory;
+use crate::peer::{Gone, LastWords};
 
 /// The process of a peer, as far as there is one to be watched.
 #[derive(Debug)]
@@ -17,15 +18,6 @@ enum Process {
     Other(u32, Option<u64>),
     /// One of ours.
     Own { command: Vec<String>, child: Child, errors: LastWords },
-}
-
-/// How a process has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
-    /// In words of an id: `SIGNAL-11`, `EXIT-101`; empty where it is not known.
-    pub id: String,
-    /// In one line.
-    pub how: String,
 }
 
 impl Watched {
@@ -70,7 +62,8 @@ impl Watched {
                 let words = errors.take_all();
                 let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
                 let said = if last.is_empty() { String::new() } else { format!("; its last words: {last}") };
-                Some(Gone { id: exit_id(status), how: format!("the process ended ({status}){said}") })
+                let gone = Gone::with(status);
+                Some(Gone { how: format!("the process ended ({}){said}", gone.how), ..gone })
             }
         }
     }
@@ -110,9 +103,7 @@ impl Watched {
             Process::Other(pid, _) => *pid,
             Process::Own { child, .. } => child.id(),
         };
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+        memory(pid)
     }
 
     fn lock(&self) -> MutexGuard<'_, Process> {
@@ -158,19 +149,4 @@ fn started(pid: u32) -> Option<u64> {
         return None;
     }
     fields.nth(18)?.parse().ok()
-}
-
-#[cfg(unix)]
-fn exit_id(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt as _;
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => format!("SIGNAL-{signal}"),
-        (_, Some(code)) => format!("EXIT-{code}"),
-        _ => String::new(),
-    }
-}
-
-#[cfg(not(unix))]
-fn exit_id(status: ExitStatus) -> String {
-    status.code().map_or_else(String::new, |code| format!("EXIT-{code}"))
 }

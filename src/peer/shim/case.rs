@@ -71,6 +71,11 @@ impl Script {
 }
 
 impl Case {
+    /// The question, made anew.
+    pub(in crate::peer) fn query(&self, random: &mut Random) -> Query {
+        (self.script)(random).query
+    }
+
     /// What an answer is worth, and why.
     pub(super) fn judge(&self, expected: &Expected, answer: &Answer) -> (Verdict, String) {
         let wrong = match self.level {
@@ -152,7 +157,7 @@ fn matches(found: &Fields, wanted: &Fields) -> Result<(), String> {
 }
 
 /// A field is what it should be; hex and GUIDs may have capital letters.
-pub(super) fn is_value(found: &Fields, name: &str, wanted: &Value) -> Result<(), String> {
+pub(in crate::peer) fn is_value(found: &Fields, name: &str, wanted: &Value) -> Result<(), String> {
     match (found.value(name), wanted) {
         (None, _) => Err(format!("{name} is missing")),
         (Some(Value::Text(text)), Value::Text(wanted)) if text.eq_ignore_ascii_case(wanted) => Ok(()),

@@ -1,6 +1,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::wire::{FileTime, Guid, Hex, parse_hex};
 
 /// The number of the contract, `docs/shim.md`: it grows when an answer that was right would be no longer.
@@ -10,8 +13,29 @@ pub const UNIMPLEMENTED: i32 = 89;
 /// Bytes of a line at most, in either direction.
 pub const MAX_LINE: usize = 65_536;
 
+/// All operations of the contract, but for the hello.
+pub const OPERATIONS: [&str; 16] = [
+    "echo",
+    "kms.request.decode",
+    "kms.request.encode",
+    "kms.response.verify",
+    "kms.respond",
+    "ndr.request.decode",
+    "ndr.request.encode",
+    "ndr.response.decode",
+    "ndr.response.encode",
+    "rpc.frame",
+    "rpc.bind.decode",
+    "rpc.bind_ack.encode",
+    "mak.installation_id.check",
+    "mak.confirmation_id.check",
+    "mak.digest.verify",
+    "epid.parse",
+];
+
 /// A field's value: all that a flat object can hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Value {
     /// A text; bytes in hex, and numbers of 64 bits, are texts as well.
     Text(String),
@@ -139,6 +163,15 @@ impl Fields {
         self.with(name, Value::bytes(bytes))
     }
 
+    /// Puts a value in the place of a field's, or behind all where there is none.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned().into(), value)),
+        }
+    }
+
     /// The fields, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (&**name, value))
@@ -227,7 +260,42 @@ fn unlike(name: &str, value: Option<&Value>, wanted: &str) -> String {
     }
 }
 
+/// A flat object.
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Flat;
+        impl<'de> Visitor<'de> for Flat {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a flat object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields::default();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    fields.0.push((name.into(), value));
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Flat)
+    }
+}
+
 impl Query {
+    /// A question; `None` where there is no such operation.
+    #[must_use]
+    pub fn of(op: &str, fields: Fields) -> Option<Self> {
+        OPERATIONS.into_iter().find(|known| *known == op).map(|op| Self { op, fields })
+    }
+
     /// A question with nothing given.
     #[must_use]
     pub fn new(op: &'static str) -> Self {

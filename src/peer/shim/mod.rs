@@ -20,8 +20,9 @@ use crate::wire::Random;
 use case::Script;
 
 pub use case::Case;
+pub(in crate::peer) use case::is_value;
 pub use cases::{FIRST, LAST, UNKNOWN, cases};
-pub use contract::{Answer, CONTRACT, Fields, MAX_LINE, Query, UNIMPLEMENTED, Value};
+pub use contract::{Answer, CONTRACT, Fields, MAX_LINE, OPERATIONS, Query, UNIMPLEMENTED, Value};
 pub use own::Own;
 pub use process::{Exchanged, Failure, Process, Shim};
 
@@ -101,7 +102,7 @@ impl Case {
 }
 
 /// The lines of a case.
-fn transcript(lines: Vec<Exchanged>) -> Vec<TranscriptLine> {
+pub(in crate::peer) fn transcript(lines: Vec<Exchanged>) -> Vec<TranscriptLine> {
     let line_of = |line| {
         let (direction, what, text) = match line {
             Exchanged::Started => ("", "started".to_owned(), String::new()),

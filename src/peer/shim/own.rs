@@ -24,6 +24,16 @@ pub struct Own {
     asked: u32,
 }
 
+impl Own {
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// What it needs is not given.
+    pub fn answer(query: &Query) -> Result<Answer, String> {
+        answer(query)
+    }
+}
+
 impl Shim for Own {
     fn ask(&mut self, query: &Query) -> Result<Answer, Failure> {
         self.lines.push(Exchanged::Asked(query.line(self.asked)));

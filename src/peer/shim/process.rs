@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::peer::LastWords;
+use crate::peer::{Gone, LastWords};
 
 use super::contract::{Answer, CONTRACT, MAX_LINE, Query, UNIMPLEMENTED};
 
@@ -44,7 +44,7 @@ pub enum Failure {
     /// It does not say hello as the contract has it.
     Hello(String),
     /// It ended: how.
-    Ended(String),
+    Ended(Gone),
     /// It said nothing for so long.
     Silent(Duration),
     /// It wrote a line that is no answer: how not.
@@ -84,6 +84,12 @@ impl Process {
         Self { command, timeout, running: None, next_id: 0, lines: Vec::new() }
     }
 
+    /// The id of the process, while there is one.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.running.as_ref().map(|running| running.child.id())
+    }
+
     fn start(&mut self) -> Result<(), Failure> {
         if self.running.is_some() {
             return Ok(());
@@ -108,7 +114,7 @@ impl Process {
         self.next_id = self.next_id.wrapping_add(1);
         let line = query.line(id);
         self.lines.push(Exchanged::Asked(line.clone()));
-        let Some(running) = &mut self.running else { return Err(Failure::Ended("not started".to_owned())) };
+        let Some(running) = &mut self.running else { return Err(ended("not started")) };
         // An error of writing shows in what is read: the process has ended.
         if let Some(input) = &mut running.input {
             let _ = input.write_all((line + "\n").as_bytes()).and_then(|()| input.flush());
@@ -125,8 +131,8 @@ impl Process {
                     self.running = None;
                     Ok(Answer::Unimplemented)
                 }
-                Some(status) => Err(Failure::Ended(status.to_string())),
-                None => Err(Failure::Ended("it closed its output".to_owned())),
+                Some(status) => Err(Failure::Ended(Gone::with(status))),
+                None => Err(ended("it closed its output")),
             },
         }
     }
@@ -209,6 +215,11 @@ impl Drop for Running {
     }
 }
 
+/// It is not there, and nobody knows its status.
+fn ended(how: &str) -> Failure {
+    Failure::Ended(Gone::unknown(how))
+}
+
 /// Reads lines of bounded length, until the output or those who want it end.
 fn read_lines(output: impl Read, lines: &SyncSender<io::Result<String>>) {
     let mut output = BufReader::new(output);
@@ -235,7 +246,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Start(reason) => write!(f, "the shim cannot be started: {reason}"),
             Self::Hello(reason) => write!(f, "the shim does not keep the contract: {reason}"),
-            Self::Ended(status) => write!(f, "the shim ended without an answer: {status}"),
+            Self::Ended(gone) => write!(f, "the shim ended without an answer: {}", gone.how),
             Self::Silent(timeout) => write!(f, "the shim gave no answer in {} ms", timeout.as_millis()),
             Self::NoAnswer(reason) => write!(f, "the shim wrote a line that is no answer: {reason}"),
         }

@@ -25,6 +25,8 @@ pub(super) struct Driver<'a> {
     known: &'a BTreeSet<String>,
     /// True where there is time, and all of it is kept.
     is_alone: bool,
+    /// True where its connections are kept.
+    keeps: bool,
     live: Option<Live>,
     outcomes: Vec<Outcome>,
     transcript: Vec<TranscriptLine>,
@@ -95,12 +97,18 @@ impl<'a> Driver<'a> {
             plans,
             known,
             is_alone,
+            keeps: is_alone,
             live: None,
             outcomes: Vec::with_capacity(plans.len()),
             transcript: Vec::new(),
             dialogues: Vec::new(),
             connections: 0,
         }
+    }
+
+    /// With its connections, though it is as fast as it gets.
+    pub(super) fn keeping(self) -> Self {
+        Self { keeps: true, ..self }
     }
 
     /// Does all cases, until one stops that.
@@ -114,7 +122,7 @@ impl<'a> Driver<'a> {
         }
         self.finish();
         Shown {
-            outcome: if self.is_alone { self.outcomes.pop().unwrap_or_default() } else { Outcome::default() },
+            outcome: if self.keeps { self.outcomes.pop().unwrap_or_default() } else { Outcome::default() },
             transcript: self.transcript,
             dialogues: self.dialogues,
         }
@@ -513,7 +521,7 @@ impl<'a> Driver<'a> {
         let Some(live) = self.live.take() else { return };
         let dialogue = live.line.into_dialogue();
         self.target.judge(&dialogue, &live.cases, self.plans, self.known, &mut self.outcomes);
-        if self.is_alone {
+        if self.keeps {
             self.dialogues.push(dialogue);
         }
     }
@@ -576,7 +584,7 @@ fn accepts(due: &Due, units: &[Vec<u8>], live: &Live, target: &HostTarget, now: 
 }
 
 /// Takes note of what a bind or an alter_context proposes.
-fn associate(association: &mut Association, bytes: &[u8]) {
+pub(super) fn associate(association: &mut Association, bytes: &[u8]) {
     if let Ok((pdu, _)) = Pdu::parse_lax(bytes) {
         match &pdu.body {
             Body::Bind(bind) => association.bind(pdu.header.call_id, bind),
@@ -604,7 +612,7 @@ fn ptype_id(ptype: PduType) -> String {
 }
 
 /// How long a process that hung up is waited for.
-pub(super) fn dying(gone: impl Fn() -> Option<crate::peer::fuzz::Gone>) -> Option<crate::peer::fuzz::Gone> {
+pub(super) fn dying(gone: impl Fn() -> Option<crate::peer::Gone>) -> Option<crate::peer::Gone> {
     let until = Instant::now() + DYING;
     loop {
         let found = gone();

@@ -7,10 +7,12 @@
 
 mod drive;
 mod make;
+mod pair;
 mod plan;
 mod right;
 mod smaller;
 
+pub use pair::HostPair;
 pub use plan::{Begins, NOMINAL_TIME, Plan, Step, Unit, prepared};
 
 use std::collections::{BTreeSet, HashSet};
@@ -25,13 +27,13 @@ use crate::conformance::{Judge, Level, Rule, Subject, rules};
 use crate::kms::Ndr;
 use crate::peer::host_test::{self, Offer};
 use crate::peer::line::{nanoseconds, now};
-use crate::peer::{Line, Received, Settings};
+use crate::peer::{Gone, Line, Received, Settings};
 use crate::rpc::{Association, PduType};
 use crate::trace;
 use crate::wire::{Random, Side};
 
 use super::target::{Outcome, Shown, Sign, Target};
-use super::watched::{Gone, Watched};
+use super::watched::Watched;
 use drive::{Driver, crash, dying};
 use right::{Heard, Right, hear};
 
@@ -174,6 +176,13 @@ impl HostTarget {
 
     /// True where a right host breaks a rule as well, in this case: what was sent makes it meaningless.
     fn does_right_break(&self, plan: &Plan, rule: &'static Rule) -> bool {
+        let dialogues = self.rightly(plan);
+        let findings = Judge::new([rule], 1).packets(&mut Dialogue::packets(&dialogues), &self.traced);
+        findings.rules.iter().any(|finding| finding.broken > 0)
+    }
+
+    /// The connections of a case, as a right host would have them.
+    fn rightly(&self, plan: &Plan) -> Vec<Dialogue> {
         let end = |port| Endpoint { address: self.address.ip(), port };
         let (client, server) = (end(self.address.port() ^ 0x8000), end(self.address.port()));
         let now = now();
@@ -227,8 +236,7 @@ impl HostTarget {
         dialogue.close(first, nanoseconds());
         dialogue.close(then, nanoseconds());
         dialogues.push(dialogue);
-        let findings = Judge::new([rule], 1).packets(&mut Dialogue::packets(&dialogues), &self.traced);
-        findings.rules.iter().any(|finding| finding.broken > 0)
+        dialogues
     }
 }
 
@@ -327,7 +335,7 @@ impl Target for HostTarget {
 }
 
 /// Numbers as one: equal for equal ones.
-fn number(parts: &[u64]) -> u64 {
+pub(super) fn number(parts: &[u64]) -> u64 {
     // FNV-1a.
     parts
         .iter()
