@@ -364,7 +364,7 @@ impl<'a> Driver<'a> {
         live.is_over = true;
         let (was_closed, by_case) = (live.is_closed, live.is_closed_by_case);
         self.feature(&[10, due.map_or(0, |due| due.heard.number()), was_closed.into()]);
-        if let Some(gone) = self.target.gone(self.is_alone && !was_closed) {
+        if let Some(gone) = self.target.gone(false) {
             self.sign(crash(&gone.how));
             self.stop();
             return;

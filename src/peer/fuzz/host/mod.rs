@@ -259,7 +259,8 @@ impl Target for HostTarget {
         if has_ended && !signs.iter().any(is_crash) {
             let is_refused = Line::connect(self.address, self.timeout)
                 .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
-            match self.gone(true) {
+            // One that takes connections is not about to end.
+            match self.gone(is_refused) {
                 Some(gone) => signs.push(crash(&gone.how)),
                 None if is_refused => signs.push(crash("the host takes no connection any more")),
                 None => {}
