@@ -78,6 +78,23 @@ const WAYS: &[(&str, Way)] = &[
         mutator.pdu(side, None, bytes, most);
         true
     }),
+    ("redact", |mutator, bytes, most| {
+        if bytes.len() < super::KeyPlan::HEAD {
+            return false;
+        }
+        if mutator.below(2) == 0 {
+            // How the key is written: its layout, its escapes, its width, its transport.
+            let at = [25, 26, 27, 28, 29, 31, 32, 33][mutator.below(8)];
+            flip(mutator, &mut bytes[at..=at]);
+            bytes.truncate(most);
+            return true;
+        }
+        behind(bytes, super::KeyPlan::HEAD, most, mutator, |mutator, around, most| {
+            if !documents::xml(mutator, around, most) {
+                mutator.raw(around, most);
+            }
+        })
+    }),
     ("request_message", |mutator, bytes, most| {
         mutator.message(Side::Client, bytes, most);
         true
