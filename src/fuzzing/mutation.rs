@@ -208,7 +208,12 @@ fn said(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize, layout: &Pieces
             asked = message_in(said).or(asked.take());
         }
         mutator.answering(asked.as_deref().filter(|_| side == Side::Server));
-        !mutator.stream(side, None, piece, most).is_empty()
+        // What is behind the crypto gets its share, however much there is in front of it.
+        let changes = match mutator.below(2) {
+            0 => mutator.call(side, None, piece, most),
+            _ => mutator.stream(side, None, piece, most),
+        };
+        !changes.is_empty()
     })
 }
 

@@ -35,6 +35,32 @@ impl Mutator {
         cut_to(pdu, most, changes)
     }
 
+    /// Changes what a call says, mostly its message, and nothing of its PDU but lengths and alloc_hint. A PDU that does not
+    /// hold a whole call is changed as [`Self::pdu`] does.
+    pub fn call(&mut self, side: Side, ndr: Option<Ndr>, pdu: &mut Vec<u8>, most: usize) -> Changes {
+        let source = std::mem::take(pdu);
+        let parsed = Pdu::parse_lax(&source).ok().map(|(parsed, _)| parsed).filter(|parsed| {
+            parsed.header.flags.has(PfcFlags::FIRST | PfcFlags::LAST)
+                && matches!(parsed.body, Body::Request(_) | Body::Response(_))
+        });
+        let Some(parsed) = parsed else {
+            *pdu = source;
+            return self.pdu(side, ndr, pdu, most);
+        };
+        let endianness = parsed.header.drep.endianness();
+        let behind = &source[usize::from(parsed.header.frag_length)..];
+        let room = most.saturating_sub(HEADER_LEN + 24).min(MOST_STUB);
+        let (mut stub, mut changes) = (Vec::new(), Changes::default());
+        let mut parsed = with_stub(parsed, &mut stub, |stub| {
+            let ndr = ndr.unwrap_or_else(|| Self::ndr_of(side, stub, endianness));
+            changes = self.stub(side, Marshalling { ndr, endianness }, stub, room);
+        });
+        parsed.hint(stub.len());
+        *pdu = sized(&parsed.with(&stub));
+        pdu.extend_from_slice(behind);
+        cut_to(pdu, most, changes)
+    }
+
     fn parsed(
         &mut self,
         side: Side,
