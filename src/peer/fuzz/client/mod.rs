@@ -51,6 +51,9 @@ const BATCH: usize = 8;
 /// How long a client that was misled may take to say more, before the connection is ended towards it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a client that somebody else starts may take to come.
+const COMING: Duration = Duration::from_secs(60);
+
 impl ClientTarget {
     /// A client that is started for each case, or that somebody else starts. It is played a right host now, and one that
     /// refuses: where it ends the same both times, how it ends says nothing.
@@ -132,6 +135,7 @@ impl ClientTarget {
             takes_ndr64: plan.takes_ndr64,
             random: Random::new(plan.seed, "host"),
             patience: (!plan.tricks.is_empty()).then_some(PATIENCE),
+            wait: matches!(self.client, Client::Awaited).then_some(COMING),
             play: &mut play,
         };
         let meeting = stage.meet(role, &self.client, self.timeout);
