@@ -72,6 +72,8 @@ pub struct Summary {
 const LOOKS: u32 = 6;
 /// Times that a case is done again, once it is as small as it gets.
 const AGAIN: u32 = 3;
+/// How long a case is made smaller: one at which the peer is silent takes as long as it may be, each time.
+const LOOKING: Duration = Duration::from_secs(5);
 /// Times that a peer is made to be there again in an epoch.
 const RESTARTS: u32 = 64;
 /// Epochs behind which a peer's memory is expected not to grow any more.
@@ -333,9 +335,10 @@ impl<T: Target> Run<'_, T> {
             return false;
         };
         *state.looked.entry(suspect.sign.id.clone()).or_default() += 1;
+        let begin = Instant::now();
         let smallest = smallest(self.target, plan, &sign, shown, self.options.tries, || {
-            // What was found late is still told, as it is.
-            !self.is_late()
+            // What was found late, or takes long, is told as it is by then.
+            !self.is_late() && begin.elapsed() < LOOKING
         });
         let again = (0..AGAIN)
             .filter(|_| sign_of(&self.target.alone(&smallest.plan), &smallest.sign.id).is_some())
