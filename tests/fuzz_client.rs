@@ -35,7 +35,7 @@ fn a_client_that_does_not_look_at_the_hash_is_found() {
     let found = &state.found[0];
     assert_eq!(found.again, (3, 3));
     let [trick] = &found.plan.tricks[..] else { panic!("{:?}", found.plan) };
-    assert!(trick.at == At::Request && matches!(trick.what, What::Message(_)));
+    assert!(trick.at == At::Request && matches!(trick.what, What::Message(_) | What::Broken(_)));
     // Saved and done again: it is still wrong, and the right one is not.
     let file = CaseFile::parse(&found.case_file("client", 1).to_json(), "client").unwrap();
     for (client, verdict) in [(client as Run, Verdict::Should), (activated, Verdict::Pass)] {

@@ -43,7 +43,7 @@ fn the_right_c_shim_has_nothing_to_be_found() {
 #[test]
 fn the_right_python_shim_has_nothing_to_be_found() {
     let Some(command) = python() else { return };
-    assert_eq!(ids(&fuzzed(command, None, 512, 2)), [""; 0]);
+    assert_eq!(ids(&fuzzed(command, None, 320, 2)), [""; 0]);
 }
 
 #[test]

@@ -121,6 +121,7 @@ impl Stage {
             takes_ndr64: behaviour.takes_ndr64,
             random: Random::new(plan.seed, behaviour.id),
             patience: None,
+            wait: None,
             play: &mut play,
         };
         let meeting = self.meet(role, &plan.client, plan.timeout);

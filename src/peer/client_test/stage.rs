@@ -24,6 +24,8 @@ pub(in crate::peer) struct Role<'a> {
     /// How long a client may be silent once it was misled, before the connection is ended towards it; as long as it
     /// likes where there is none.
     pub(in crate::peer) patience: Option<Duration>,
+    /// How long a client that somebody else starts may take to come, where that is not as long as for anything else.
+    pub(in crate::peer) wait: Option<Duration>,
     /// What it does about a PDU.
     pub(in crate::peer) play: &'a mut dyn FnMut(&mut Scene<'_>) -> Vec<Act>,
 }
@@ -69,7 +71,8 @@ impl Stage {
         while self.listener.accept().is_ok() {}
         let mut client = who.start(self.addr(), role.version)?;
         let mut meeting = Meeting::default();
-        let mut deadline = Instant::now() + timeout;
+        let wait = role.wait.unwrap_or(timeout);
+        let mut deadline = Instant::now() + wait;
         let settings =
             Settings { takes_ndr64: role.takes_ndr64, port: self.addr().port(), ..Settings::default() };
         loop {
@@ -110,7 +113,7 @@ impl Stage {
         meeting.words = client.words();
         if meeting.dialogues.is_empty() {
             let words = if meeting.words.is_empty() { String::new() } else { format!(": {}", meeting.words) };
-            return Err(format!("no client came in {} ms{words}", timeout.as_millis()));
+            return Err(format!("no client came in {} ms{words}", wait.as_millis()));
         }
         Ok(meeting)
     }

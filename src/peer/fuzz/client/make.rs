@@ -29,7 +29,8 @@ fn trick(random: &mut Random) -> Trick {
     let seed = random.number() >> 11;
     let at = if random.below(4) == 0 { At::Bind } else { At::Request };
     let what = match random.below(16) {
-        0..=7 if at == At::Request => What::Message(seed),
+        0..=3 if at == At::Request => What::Message(seed),
+        4..=7 if at == At::Request => What::Broken(seed),
         0..=9 => What::Pdu(seed),
         10 | 11 => What::Pdus(seed),
         12 => What::Bytes(seed),

@@ -46,10 +46,15 @@ pub struct ClientTarget {
 
 /// Bytes of a PDU that was changed.
 const MOST_BYTES: usize = 8192;
+/// Changes that are tried to find one that leaves one thing wrong.
+const SEEDS: u64 = 64;
 /// Cases of a batch.
 const BATCH: usize = 8;
 /// How long a client that was misled may take to say more, before the connection is ended towards it.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long a client that somebody else starts may take to come.
+const COMING: Duration = Duration::from_secs(60);
 
 impl ClientTarget {
     /// A client that is started for each case, or that somebody else starts. It is played a right host now, and one that
@@ -132,6 +137,7 @@ impl ClientTarget {
             takes_ndr64: plan.takes_ndr64,
             random: Random::new(plan.seed, "host"),
             patience: (!plan.tricks.is_empty()).then_some(PATIENCE),
+            wait: matches!(self.client, Client::Awaited).then_some(COMING),
             play: &mut play,
         };
         let meeting = stage.meet(role, &self.client, self.timeout);
@@ -269,11 +275,20 @@ fn acts(plan: &Plan, scene: &mut Scene<'_>, told: &mut Told) -> Vec<Act> {
             mutator
         };
         match trick.what {
-            What::Message(seed) => {
+            What::Message(seed) | What::Broken(seed) => {
+                let is_broken = matches!(trick.what, What::Broken(_));
                 let ndr = scene.ndr;
                 let changed = scene.with_stub(|stub| {
-                    let mut message = stub.data.to_vec();
-                    keep(&answering(seed).message(Side::Server, &mut message, MOST_BYTES));
+                    let changed = |seed| {
+                        let mut message = stub.data.to_vec();
+                        let changes = answering(seed).message(Side::Server, &mut message, MOST_BYTES);
+                        (message, changes)
+                    };
+                    // The next seed that leaves one thing wrong, or else the first.
+                    let mut broken = (seed..seed.saturating_add(SEEDS)).map(changed);
+                    let found = broken.find(|(_, changes)| !is_broken || changes.broken().is_some());
+                    let (message, changes) = found.unwrap_or_else(|| changed(seed));
+                    keep(&changes);
                     ResponseStub::of(&message, ndr).encode(crate::wire::Endianness::Little)
                 });
                 scene.right = sent(changed);

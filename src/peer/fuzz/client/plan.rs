@@ -41,6 +41,8 @@ pub enum At {
 pub enum What {
     /// The message of a response is changed behind its crypto.
     Message(u64),
+    /// The message of a response is changed so that one verification fails.
+    Broken(u64),
     /// A PDU is changed.
     Pdu(u64),
     /// The PDUs are: their order, their number, their fragments.
@@ -58,7 +60,9 @@ pub enum What {
 impl Plan {
     /// True where nothing is changed in what is said, but for the message of a response.
     pub(super) fn is_about_messages(&self) -> bool {
-        self.tricks.iter().all(|trick| matches!(trick.what, What::Message(_) | What::Pieces(_)))
+        self.tricks
+            .iter()
+            .all(|trick| matches!(trick.what, What::Message(_) | What::Broken(_) | What::Pieces(_)))
     }
 }
 
@@ -68,6 +72,7 @@ impl Trick {
         let at = if self.at == At::Bind { "BIND" } else { "REQUEST" };
         let what = match self.what {
             What::Message(_) => "MESSAGE",
+            What::Broken(_) => "BROKEN",
             What::Pdu(_) => "PDU",
             What::Pdus(_) => "PDUS",
             What::Bytes(_) => "BYTES",
