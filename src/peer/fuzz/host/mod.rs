@@ -179,7 +179,9 @@ impl HostTarget {
                 let id = format!("RULE-{}", rule.id);
                 outcomes[case].features.push(number(&[12, *place as u64]));
                 let is_told = outcomes[case].signs.iter().any(|sign| sign.id == id);
-                if is_told || known.contains(&id) || self.does_right_break(&plans[case], rule) {
+                // Which syntax a context has that was proposed again, hosts see differently.
+                let is_unsure = matches!(rule.subject, Subject::Exchange(_)) && proposes_again(&plans[case]);
+                if is_told || is_unsure || known.contains(&id) || self.does_right_break(&plans[case], rule) {
                     continue;
                 }
                 outcomes[case].signs.push(Sign {
@@ -355,6 +357,19 @@ impl Target for HostTarget {
     fn memory(&self) -> Option<u64> {
         self.watched.memory()
     }
+}
+
+/// True where a context is proposed that was proposed before.
+fn proposes_again(plan: &Plan) -> bool {
+    let mut ids: BTreeSet<u16> = plan.begins.ndr().map(|_| 0).into_iter().collect();
+    plan.units().filter_map(|unit| crate::rpc::Pdu::parse_lax(&unit.bytes).ok()).any(|(pdu, _)| {
+        match &pdu.body {
+            crate::rpc::Body::Bind(bind) | crate::rpc::Body::AlterContext(bind) => {
+                bind.contexts.iter().any(|context| !ids.insert(context.id))
+            }
+            _ => false,
+        }
+    })
 }
 
 /// Numbers as one: equal for equal ones.
