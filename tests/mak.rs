@@ -458,6 +458,18 @@ fn what_is_no_xml_is_an_error() {
 }
 
 #[test]
+fn what_stands_beside_the_body_is_told_apart_from_what_stands_in_it() {
+    let body = br#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><BatchActivateResponse>no</BatchActivateResponse>
+        <s:Body><Ping xmlns="urn:a"/><Behind>1</Behind></s:Body><Beside>2</Beside></s:Envelope>"#;
+    let message = parse(body);
+    assert_eq!(message.content, Content::Other { name: "Ping".to_owned(), namespace: "urn:a".to_owned() });
+    let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&message.other), ["Behind"]);
+    assert_eq!(names(&message.beside), ["BatchActivateResponse", "Beside"]);
+    assert_eq!(parse(&message.encode()), message);
+}
+
+#[test]
 fn a_message_cut_anywhere_says_where_and_keeps_what_was_there() {
     for message in messages() {
         for layout in [Layout::default(), Layout { envelope_prefix: Cow::Borrowed("s"), ..Layout::INDENTED }]

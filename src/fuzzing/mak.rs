@@ -239,6 +239,7 @@ impl Choices<'_> {
         if message.soap.is_some() {
             message.headers = self.fields();
             message.other = self.fields();
+            message.beside = self.fields();
         }
         message
     }

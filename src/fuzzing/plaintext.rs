@@ -90,7 +90,7 @@ impl<'a> Plaintext<'a> {
 }
 
 /// Holds that a request is sealed and opened again, that each of its verifications passes, those of
-/// [`super::reference`] and a host agree, and that of one thing that is made wrong the verification that is there for it
+/// `reference` and a host agree, and that of one thing that is made wrong the verification that is there for it
 /// takes notice, and no other.
 ///
 /// A seed is a [`Plaintext`]: what is made wrong (1 byte), where (2), the request's body, and excess bytes.

@@ -16,7 +16,7 @@ use super::{ignore, is_turn, turns};
 /// response that passes every verification, or with an error stub of the refusal's HRESULT; and that the bytes as fields
 /// of a right request get a response.
 ///
-/// A seed is that of [`request_stub`].
+/// A seed is that of [`super::request_stub`].
 pub fn respond(data: &[u8]) {
     let (ndr, endianness, stub) = marshalling(data);
     answered(stub, ndr, endianness, field(data, 1));

@@ -11,11 +11,11 @@ use crate::wire::Endianness;
 use super::reference::{self, Block};
 use super::{is_turn, respond};
 
-/// One input in so many is held against [`super::reference`] under a fuzzer: a byte at a time takes longer than all the rest.
+/// One input in so many is held against `reference` under a fuzzer: a byte at a time takes longer than all the rest.
 pub(super) const REFERENCE: usize = 64;
 
 /// Holds of a request and a response of any bytes that they are verified the same alone and among others, from bytes and
-/// decoded, the first time and again; that every single verification says what the cryptography of [`super::reference`]
+/// decoded, the first time and again; that every single verification says what the cryptography of `reference`
 /// comes to, and what a host judges of the same request; and that a response without its request is told apart from one
 /// whose request it does not fit.
 ///

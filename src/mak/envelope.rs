@@ -34,8 +34,10 @@ pub struct Message {
     pub headers: Vec<Field>,
     /// What it says.
     pub content: Content,
-    /// What stands behind the content, in the body or the envelope.
+    /// What stands behind the content in the envelope's body.
     pub other: Vec<Field>,
+    /// What stands in the envelope beside its header and its body.
+    pub beside: Vec<Field>,
     /// Where reading stopped (what is in front of it is there), or what was passed over first. Offsets count the body's
     /// bytes.
     pub error: Option<Error>,
@@ -141,6 +143,7 @@ impl Message {
             headers: Vec::new(),
             content,
             other: Vec::new(),
+            beside: Vec::new(),
             error: None,
         }
     }
@@ -196,6 +199,7 @@ impl Message {
                 writer.envelope(true);
                 writer.fields(&self.other);
                 writer.close("Body");
+                writer.fields(&self.beside);
                 writer.close("Envelope");
             }
         }
@@ -245,7 +249,7 @@ impl Message {
                         }
                     }
                 }
-                _ => reader.keep(&part, &mut self.other)?,
+                _ => reader.keep(&part, &mut self.beside)?,
             }
         }
         Ok(())

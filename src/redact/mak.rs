@@ -103,9 +103,8 @@ impl StandIns {
 
     fn body(&self, body: &mut Body) {
         let Some(message) = &mut body.message else { return };
-        let Message { headers, content, other, .. } = message;
-        self.fields(headers);
-        self.fields(other);
+        let Message { headers, content, other, beside, .. } = message;
+        [headers, other, beside].into_iter().for_each(|fields| self.fields(fields));
         match content {
             Content::BatchRequest(request) => {
                 // A digest over what was sent would confirm a guess.

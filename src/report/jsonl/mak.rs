@@ -106,7 +106,7 @@ fn write_body(json: &mut Json, body: &Body, digest: Option<DigestCheck>) {
         Content::Fault(fault) => fields!(json, "fault": Object(|json: &mut Json| write_fault(json, fault))),
         Content::Other { name, namespace } => fields!(json, "root": **name, "namespace": **namespace),
     }
-    fields!(json, "other": IfAny(fields_of(&message.other)));
+    fields!(json, "other": IfAny(fields_of(&message.other)), "beside": IfAny(fields_of(&message.beside)));
 }
 
 fn write_batch_request(json: &mut Json, request: &BatchRequest, digest: Option<DigestCheck>) {
