@@ -470,6 +470,49 @@ fn what_stands_beside_the_body_is_told_apart_from_what_stands_in_it() {
 }
 
 #[test]
+fn a_stranger_is_kept_with_the_elements_that_it_stands_in() {
+    let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
+    for (body, expected) in [
+        (
+            "<ActivationResponse xmlns='urn:r'><Responses><ErrorInfo/><BatchId>1</BatchId></Responses></ActivationResponse>",
+            &["Responses/ErrorInfo", "Responses/BatchId"][..],
+        ),
+        (
+            "<ActivationRequest xmlns='urn:r'><X/><Requests><VersionNumber/></Requests></ActivationRequest>",
+            &["X", "Requests/VersionNumber"],
+        ),
+        (
+            "<RequestSecurityToken xmlns='urn:t'><UseKey><TokenType/></UseKey><Claims><A/></Claims></RequestSecurityToken>",
+            &["UseKey/TokenType", "Claims/A"],
+        ),
+        (
+            "<RequestSecurityTokenResponse xmlns='urn:t'><RequestedSecurityToken><TmsResponseToken><TokenType/></TmsResponseToken>\
+             <TokenType/></RequestedSecurityToken></RequestSecurityTokenResponse>",
+            &["RequestedSecurityToken/TmsResponseToken/TokenType", "RequestedSecurityToken/TokenType"],
+        ),
+        (
+            "<Fault xmlns='http://www.w3.org/2003/05/soap-envelope'><Code><Subcode><Value>a</Value><Role/></Subcode><Reason/></Code>\
+             <Reason><Node/></Reason></Fault>",
+            &["Code/Subcode/Role", "Code/Reason", "Reason/Node"],
+        ),
+    ] {
+        let message = parse(body.as_bytes());
+        let other = match &message.content {
+            Content::ResponseDocument(document) => &document.other,
+            Content::RequestDocument(document) => &document.other,
+            Content::TokenRequest(request) => &request.other,
+            Content::TokenResponse(response) => &response.other,
+            Content::Fault(fault) => &fault.other,
+            content => panic!("{}", content.name()),
+        };
+        assert_eq!(names(other), expected);
+        assert_eq!(message.error, None);
+        let again = parse(&message.encode());
+        assert_eq!(again, message, "{}", String::from_utf8_lossy(&message.encode()));
+    }
+}
+
+#[test]
 fn a_message_cut_anywhere_says_where_and_keeps_what_was_there() {
     for message in messages() {
         for layout in [Layout::default(), Layout { envelope_prefix: Cow::Borrowed("s"), ..Layout::INDENTED }]

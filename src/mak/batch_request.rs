@@ -237,20 +237,10 @@ impl RequestDocument {
                     reader.once_parsed(&element, "RequestType", slot, other, RequestType::parse)?;
                 }
                 "Requests" => {
-                    while let Some(element) = reader.child()? {
-                        match element.local {
-                            "Request" if self.items.len() == MAX_ITEMS => {
-                                return Err(reader.too_many("Request", element.offset, MAX_ITEMS));
-                            }
-                            "Request" => {
-                                let mut item = RequestItem::default();
-                                let read = item.read(reader);
-                                self.items.push(item);
-                                read?;
-                            }
-                            _ => reader.keep(&element, other)?,
-                        }
-                    }
+                    let before = other.len();
+                    let read = RequestItem::read_all(&mut self.items, reader, other);
+                    Field::within(&mut other[before..], "Requests");
+                    read?;
                 }
                 _ => reader.keep(&element, other)?,
             }
@@ -279,6 +269,29 @@ impl RequestDocument {
 }
 
 impl RequestItem {
+    /// Reads what is in Requests.
+    fn read_all(
+        items: &mut Vec<Self>,
+        reader: &mut XmlReader<'_>,
+        other: &mut Vec<Field>,
+    ) -> Result<(), Error> {
+        while let Some(element) = reader.child()? {
+            match element.local {
+                "Request" if items.len() == MAX_ITEMS => {
+                    return Err(reader.too_many("Request", element.offset, MAX_ITEMS));
+                }
+                "Request" => {
+                    let mut item = Self::default();
+                    let read = item.read(reader);
+                    items.push(item);
+                    read?;
+                }
+                _ => reader.keep(&element, other)?,
+            }
+        }
+        Ok(())
+    }
+
     fn read(&mut self, reader: &mut XmlReader<'_>) -> Result<(), Error> {
         while let Some(element) = reader.child()? {
             match element.local {
@@ -387,7 +400,7 @@ mod tests {
         let field = |name: &str, value: &str| Field { name: name.to_owned(), value: value.to_owned() };
         let document = request.document;
         assert_eq!(document.request_type, Some(RequestType(3)));
-        assert_eq!(document.other, [field("RequestType", "one"), field("X", "1"), field("R", "")]);
+        assert_eq!(document.other, [field("RequestType", "one"), field("X", "1"), field("Requests/R", "")]);
         assert_eq!(document.items[0].pid.as_deref(), Some("a"));
         assert_eq!(document.items[0].other, [field("PID", "b"), field("Y", "<Z/>")]);
         assert_eq!((request.error, document.namespace.as_ref()), (None, ""));

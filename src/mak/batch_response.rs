@@ -220,20 +220,10 @@ impl ResponseDocument {
                 "BatchId" => reader.once(&element, "BatchId", &mut self.batch_id, other)?,
                 "ErrorInfo" => ErrorInfo::read(&mut self.error_info, reader)?,
                 "Responses" => {
-                    while let Some(element) = reader.child()? {
-                        match element.local {
-                            "Response" if self.items.len() == MAX_ITEMS => {
-                                return Err(reader.too_many("Response", element.offset, MAX_ITEMS));
-                            }
-                            "Response" => {
-                                let mut item = ResponseItem::default();
-                                let read = item.read(reader);
-                                self.items.push(item);
-                                read?;
-                            }
-                            _ => reader.keep(&element, other)?,
-                        }
-                    }
+                    let before = other.len();
+                    let read = ResponseItem::read_all(&mut self.items, reader, other);
+                    Field::within(&mut other[before..], "Responses");
+                    read?;
                 }
                 _ => reader.keep(&element, other)?,
             }
@@ -260,6 +250,29 @@ impl ResponseDocument {
 }
 
 impl ResponseItem {
+    /// Reads what is in Responses.
+    fn read_all(
+        items: &mut Vec<Self>,
+        reader: &mut XmlReader<'_>,
+        other: &mut Vec<Field>,
+    ) -> Result<(), Error> {
+        while let Some(element) = reader.child()? {
+            match element.local {
+                "Response" if items.len() == MAX_ITEMS => {
+                    return Err(reader.too_many("Response", element.offset, MAX_ITEMS));
+                }
+                "Response" => {
+                    let mut item = Self::default();
+                    let read = item.read(reader);
+                    items.push(item);
+                    read?;
+                }
+                _ => reader.keep(&element, other)?,
+            }
+        }
+        Ok(())
+    }
+
     /// The code of what went wrong with this product.
     #[must_use]
     pub fn error_code(&self) -> Option<ErrorCode> {

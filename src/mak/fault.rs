@@ -36,13 +36,25 @@ impl Fault {
                 "faultactor" => reader.once(&element, "faultactor", &mut self.actor, &mut self.other)?,
                 "Role" => reader.once(&element, "Role", &mut self.actor, &mut self.other)?,
                 "Node" => reader.once(&element, "Node", &mut self.node, &mut self.other)?,
-                "Code" => self.read_code(reader, false)?,
-                "Reason" => self.read_reason(reader)?,
+                "Code" => self.within("Code", |fault| fault.read_code(reader, false))?,
+                "Reason" => self.within("Reason", |fault| fault.read_reason(reader))?,
                 "detail" | "Detail" => self.read_detail(reader, &element)?,
                 _ => reader.keep(&element, &mut self.other)?,
             }
         }
         Ok(())
+    }
+
+    /// Reads what is in an element that has no value of its own.
+    fn within(
+        &mut self,
+        parent: &str,
+        read: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let before = self.other.len();
+        let read = read(self);
+        Field::within(&mut self.other[before..], parent);
+        read
     }
 
     /// Reads what is in Code, or in a Subcode.
@@ -51,7 +63,7 @@ impl Fault {
             match element.local {
                 "Value" if is_subcode => self.subcodes.push(reader.value("Subcode")?.into_owned()),
                 "Value" => reader.once(&element, "Code", &mut self.code, &mut self.other)?,
-                "Subcode" => self.read_code(reader, true)?,
+                "Subcode" => self.within("Subcode", |fault| fault.read_code(reader, true))?,
                 _ => reader.keep(&element, &mut self.other)?,
             }
         }

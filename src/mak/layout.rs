@@ -130,7 +130,11 @@ impl<'l> XmlWriter<'l> {
     /// Elements that have no place of their own.
     pub(super) fn fields(&mut self, fields: &[super::Field]) {
         for field in fields {
-            self.leaf(&field.name, &field.value);
+            let (parents, name) = field.name.rsplit_once('/').unwrap_or(("", &field.name));
+            let parents = || parents.split('/').filter(|parent| !parent.is_empty());
+            parents().for_each(|parent| self.open(parent));
+            self.leaf(name, &field.value);
+            parents().rev().for_each(|parent| self.close(parent));
         }
     }
 

@@ -217,8 +217,8 @@ impl TokenRequest {
             match element.local {
                 "TokenType" => reader.once(&element, "TokenType", &mut self.token_type, other)?,
                 "RequestType" => reader.once(&element, "RequestType", &mut self.request_type, other)?,
-                "UseKey" => TokenValues::read_within(&mut self.use_key, reader, other)?,
-                "Claims" => TokenValues::read_within(&mut self.claims, reader, other)?,
+                "UseKey" => TokenValues::read_within("UseKey", &mut self.use_key, reader, other)?,
+                "Claims" => TokenValues::read_within("Claims", &mut self.claims, reader, other)?,
                 _ => reader.keep(&element, other)?,
             }
         }
@@ -266,13 +266,26 @@ impl TokenResponse {
             match element.local {
                 "TokenType" => reader.once(&element, "TokenType", &mut self.token_type, other)?,
                 "RequestedSecurityToken" => {
-                    while let Some(element) = reader.child()? {
-                        match element.local {
-                            "TmsResponseToken" => TokenValues::read_within(&mut self.token, reader, other)?,
-                            _ => reader.keep(&element, other)?,
-                        }
-                    }
+                    let before = other.len();
+                    let read = Self::read_token(&mut self.token, reader, other);
+                    Field::within(&mut other[before..], "RequestedSecurityToken");
+                    read?;
                 }
+                _ => reader.keep(&element, other)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is in RequestedSecurityToken.
+    fn read_token(
+        token: &mut Option<TokenValues>,
+        reader: &mut XmlReader<'_>,
+        other: &mut Vec<Field>,
+    ) -> Result<(), Error> {
+        while let Some(element) = reader.child()? {
+            match element.local {
+                "TmsResponseToken" => TokenValues::read_within("TmsResponseToken", token, reader, other)?,
                 _ => reader.keep(&element, other)?,
             }
         }
@@ -327,8 +340,20 @@ impl TokenValues {
         }
     }
 
-    /// Reads what stands around the first Values into `slot`, and that.
+    /// Reads what is in `parent`: the first Values into `slot`.
     fn read_within(
+        parent: &str,
+        slot: &mut Option<Self>,
+        reader: &mut XmlReader<'_>,
+        other: &mut Vec<Field>,
+    ) -> Result<(), Error> {
+        let before = other.len();
+        let read = Self::read_first(slot, reader, other);
+        Field::within(&mut other[before..], parent);
+        read
+    }
+
+    fn read_first(
         slot: &mut Option<Self>,
         reader: &mut XmlReader<'_>,
         other: &mut Vec<Field>,

@@ -13,10 +13,20 @@ use super::{MAX_DEPTH, MAX_FIELDS};
 /// An element that has no place of its own in a document, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its local name.
+    /// Its local name, behind those of the elements in which it stands and which have no value of their own:
+    /// `Responses/Extra`.
     pub name: String,
     /// Its text; where it has elements in it, its content as it stands in the document.
     pub value: String,
+}
+
+impl Field {
+    /// Notes of fields that they stand in an element that has no value of its own.
+    pub(super) fn within(fields: &mut [Self], parent: &str) {
+        for field in fields {
+            field.name = format!("{parent}/{}", field.name);
+        }
+    }
 }
 
 /// An element's start tag.
@@ -104,11 +114,18 @@ enum Node<'a> {
 impl<'a> XmlReader<'a> {
     /// A reader of the text; `layer` is what errors name.
     pub(super) fn new(text: &'a str, layer: &'static str) -> Self {
-        let mut reader = Reader::from_reader(text.as_bytes());
+        // The tokenizer would take a byte order mark off with the first event, at which offsets are taken.
+        let marked = text.trim_start_matches(BYTE_ORDER_MARK);
+        let mut reader = Reader::from_reader(marked.as_bytes());
         let config = reader.config_mut();
         config.expand_empty_elements = true;
         config.allow_dangling_amp = true;
-        Self { reader, text, layer, depth: 0, tags: SmallVec::new(), noted: None, fields: 0 }
+        let mut reader =
+            Self { reader, text, layer, depth: 0, tags: SmallVec::new(), noted: None, fields: 0 };
+        if text.len() - marked.len() > BYTE_ORDER_MARK.len_utf8() {
+            reader.note("document", BYTE_ORDER_MARK.len_utf8(), "there is a second byte order mark");
+        }
+        reader
     }
 
     /// What was passed over first.
@@ -406,6 +423,8 @@ impl<'a> XmlReader<'a> {
     }
 }
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Reads a whole document, with `read` for what the root element holds, and says what is wrong with it.
 pub(super) fn read_document<'a>(
     text: &'a str,
@@ -585,6 +604,18 @@ mod tests {
         let (text, noted) = value("<a>1 & 2 &#xffffffff;</a>");
         assert_eq!(text.as_deref(), Ok("1 & 2 &#xffffffff;"));
         assert_eq!(noted.as_deref(), Some("text: text at offset 5: an ampersand that begins no reference"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_counts_in_offsets_and_a_second_one_is_noted() {
+        assert_eq!(value("\u{feff}<a>1</a>"), (Ok("1".to_owned()), None));
+        assert_eq!(
+            value("\u{feff}<a b='c'>1</d>").0.unwrap_err(),
+            "text: root at offset 13: it is that of another element"
+        );
+        let (text, noted) = value("\u{feff}\u{feff}\u{feff}<a>1</a>");
+        assert_eq!(text.as_deref(), Ok("1"));
+        assert_eq!(noted.as_deref(), Some("text: document at offset 3: there is a second byte order mark"));
     }
 
     #[test]
