@@ -130,6 +130,24 @@ struct Suspect {
     sign: Sign,
 }
 
+impl Suspect {
+    /// True where behind it nothing more is done with the peer as it is.
+    fn stops(&self) -> bool {
+        self.sign.id.starts_with("CRASH") || self.sign.id.starts_with("HANGS")
+    }
+}
+
+/// What came of looking into what a case has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looked {
+    /// It was looked into often enough, or it is too late for it.
+    Settled,
+    /// It shows again.
+    Repeated,
+    /// It does not.
+    Unrepeated,
+}
+
 impl<T: Target> Run<'_, T> {
     fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
@@ -164,9 +182,7 @@ impl<T: Target> Run<'_, T> {
             let suspects = (0..batches)
                 .filter(|&batch| outcomes[batch].len() > before[batch])
                 .flat_map(|batch| suspects(&outcomes[batch], numbers(batch).start))
-                .filter(|suspect| {
-                    suspect.sign.id.starts_with("CRASH") || suspect.sign.id.starts_with("HANGS")
-                });
+                .filter(|suspect| suspect.stops());
             let suspects: Vec<Suspect> = suspects.collect();
             broken = self.recover(state, &corpus, suspects, ears);
             restarts += 1;
@@ -192,9 +208,11 @@ impl<T: Target> Run<'_, T> {
             state.done += done;
         }
         for (batch, outcomes) in outcomes.iter().enumerate() {
-            for suspect in suspects(outcomes, numbers(batch).start) {
-                if broken.is_none() {
-                    self.look_into(state, &corpus, &suspect, ears);
+            // Those that stopped the peer were looked into when it was made to be there again.
+            for suspect in suspects(outcomes, numbers(batch).start).iter().filter(|suspect| !suspect.stops())
+            {
+                if broken.is_none() && self.look_into(state, &corpus, suspect, ears) == Looked::Unrepeated {
+                    self.unrepeated(state, &corpus, suspect, ears);
                 }
             }
         }
@@ -291,27 +309,38 @@ impl<T: Target> Run<'_, T> {
             }
             return Some(format!("the peer is gone, and {why}"));
         }
+        // Those that were refused because of another one's case are among them.
+        let mut unrepeated = None;
+        let mut is_known = false;
         for suspect in &suspects {
-            if self.look_into(state, corpus, suspect, ears) {
-                break;
+            match self.look_into(state, corpus, suspect, ears) {
+                Looked::Repeated => {
+                    is_known = true;
+                    break;
+                }
+                Looked::Settled => is_known = true,
+                Looked::Unrepeated => unrepeated = unrepeated.or(Some(suspect)),
             }
+        }
+        if let (false, Some(suspect)) = (is_known, unrepeated) {
+            self.unrepeated(state, corpus, suspect, ears);
         }
         self.target.is_alive().err().and_then(|_| self.target.restart().err())
     }
 
-    /// Whether what a case has shown is so, and what of the case is needed for it; true where it is.
+    /// Whether what a case has shown is so, and what of the case is needed for it.
     fn look_into(
         &mut self,
         state: &mut State<T::Plan>,
         corpus: &[T::Plan],
         suspect: &Suspect,
         ears: &mut impl Ears<T::Plan>,
-    ) -> bool {
+    ) -> Looked {
         // Once it is late, only what nobody has heard of is still looked into.
         if is_settled(state, &suspect.sign.id)
             || (self.is_late() && state.looked.contains_key(&suspect.sign.id))
         {
-            return false;
+            return Looked::Settled;
         }
         let plan = self.made(state.seed, suspect.number, corpus);
         let mut begun = self.tried(&plan, &suspect.sign).map(|(sign, shown)| (plan.clone(), sign, shown));
@@ -324,16 +353,7 @@ impl<T: Target> Run<'_, T> {
                 begun = self.tried(&joined, &suspect.sign).map(|(sign, shown)| (joined, sign, shown));
             }
         }
-        let Some((plan, sign, shown)) = begun else {
-            if suspect.sign.is_doubtful {
-                state.unrepeated += 1;
-                return false;
-            }
-            *state.looked.entry(suspect.sign.id.clone()).or_default() += 1;
-            let sign = suspect.sign.clone();
-            self.tell(state, suspect, sign, plan, &Shown::default(), (0, AGAIN), ears);
-            return false;
-        };
+        let Some((plan, sign, shown)) = begun else { return Looked::Unrepeated };
         *state.looked.entry(suspect.sign.id.clone()).or_default() += 1;
         let begin = Instant::now();
         let smallest = smallest(self.target, plan, &sign, shown, self.options.tries, || {
@@ -356,7 +376,24 @@ impl<T: Target> Run<'_, T> {
             sign.id.clone()
         };
         self.tell_as(state, suspect, sign, &id, smallest.plan, &smallest.shown, again, smallest.tries, ears);
-        true
+        Looked::Repeated
+    }
+
+    /// What a case has shown did not show again: it is told so, unless it may have been nothing but slowness.
+    fn unrepeated(
+        &self,
+        state: &mut State<T::Plan>,
+        corpus: &[T::Plan],
+        suspect: &Suspect,
+        ears: &mut impl Ears<T::Plan>,
+    ) {
+        if suspect.sign.is_doubtful {
+            state.unrepeated += 1;
+            return;
+        }
+        *state.looked.entry(suspect.sign.id.clone()).or_default() += 1;
+        let plan = self.made(state.seed, suspect.number, corpus);
+        self.tell(state, suspect, suspect.sign.clone(), plan, &Shown::default(), (0, AGAIN), ears);
     }
 
     /// Does a case alone, a few times: the sign, once it shows.

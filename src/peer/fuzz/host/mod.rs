@@ -156,6 +156,26 @@ impl HostTarget {
         if waits { dying(|| self.watched.gone()) } else { self.watched.gone() }
     }
 
+    /// How the host has come to its end, where it has: that its connections end comes first, and a while passes until it is
+    /// gone. One that answers a bind is not about to go; one that is takes connections for as long as its socket is there.
+    fn dies(&self) -> Option<String> {
+        let is_there = || {
+            let mut line = Line::connect(self.address, self.timeout)?;
+            let bind = Offer::default().pdu(PduType::BIND, 1).map_err(|_| std::io::ErrorKind::InvalidData)?;
+            let sent = line.send(&bind);
+            Ok(sent.is_ok() && matches!(line.receive(self.timeout), Received::Pdu(_)))
+        };
+        let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+        match is_there() {
+            Ok(true) => None,
+            Err(error) if refused(&error) => Some(
+                self.gone(true)
+                    .map_or_else(|| "the host takes no connection any more".to_owned(), |gone| gone.how),
+            ),
+            _ => self.gone(true).map(|gone| gone.how),
+        }
+    }
+
     /// Judges a connection, and tells each of its cases what was found in its packets.
     fn judge(
         &self,
@@ -288,15 +308,11 @@ impl Target for HostTarget {
         let signs = &mut shown.outcome.signs;
         let is_crash = |sign: &Sign| sign.id == "CRASH";
         let has_ended = signs.iter().any(|sign| sign.id.starts_with("ENDS-"));
-        if has_ended && !signs.iter().any(is_crash) {
-            let is_refused = Line::connect(self.address, self.timeout)
-                .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
-            // One that takes connections is not about to end.
-            match self.gone(is_refused) {
-                Some(gone) => signs.push(crash(&gone.how)),
-                None if is_refused => signs.push(crash("the host takes no connection any more")),
-                None => {}
-            }
+        if has_ended
+            && !signs.iter().any(is_crash)
+            && let Some(how) = self.dies()
+        {
+            signs.push(crash(&how));
         }
         if signs.iter().any(is_crash) {
             // What was done next would be told of nobody.
