@@ -164,7 +164,10 @@ impl Calls {
             let call = &mut self.pending[position];
             call.has_last = true;
             call.record.span.complete = call.has_first;
-            call.read();
+            // What is not known yet of its context may be known by the time of its answer.
+            if call.reading.standing != ContextStanding::Unanswered {
+                call.read();
+            }
             let (call_id, frame) = (call.call_id, call.record.span.first.frame);
             let early = self
                 .orphans
@@ -172,7 +175,8 @@ impl Calls {
                 .position(|answer| answer.call_id == call_id && answer.span.first.frame > frame);
             if let Some(early) = early {
                 let answer = self.orphans.remove(early);
-                if let Some(call) = self.pending.remove(position) {
+                if let Some(mut call) = self.pending.remove(position) {
+                    call.settle(association);
                     self.emit(call, Some(answer), out);
                 }
             }
@@ -277,7 +281,10 @@ impl Calls {
     fn join(&mut self, answer: PartialAnswer, association: &Association, out: &mut impl Out) {
         let position = self.pending.iter().position(|call| call.call_id == answer.call_id);
         match position.and_then(|position| self.pending.remove(position)) {
-            Some(call) => self.emit(call, Some(answer), out),
+            Some(mut call) => {
+                call.settle(association);
+                self.emit(call, Some(answer), out);
+            }
             None => {
                 if self.orphans.len() == MAX_ANSWERS {
                     self.dropped += 1;
@@ -378,13 +385,8 @@ impl Calls {
         };
         let is_kms = context.interface.uuid == SyntaxId::KMS.uuid;
         let standing = |kms| if is_kms { kms } else { ContextStanding::Foreign(context.interface) };
-        let of = |syntax: TransferSyntax| match syntax {
-            TransferSyntax::Ndr32 => Some(Ndr::Ndr32),
-            TransferSyntax::Ndr64 => Some(Ndr::Ndr64),
-            _ => None,
-        };
         match context.outcome {
-            ContextOutcome::Accepted(syntax) => match of(syntax) {
+            ContextOutcome::Accepted(syntax) => match ndr_of(syntax) {
                 Some(ndr) => Reading {
                     standing: standing(ContextStanding::Accepted),
                     ndr,
@@ -392,7 +394,7 @@ impl Calls {
                 },
                 None => assumed(standing(ContextStanding::Accepted)),
             },
-            ContextOutcome::Pending => match context.proposed.and_then(|syntax| of(syntax.transfer())) {
+            ContextOutcome::Pending => match context.proposed.and_then(|syntax| ndr_of(syntax.transfer())) {
                 Some(ndr) => Reading {
                     standing: standing(ContextStanding::Unanswered),
                     ndr,
@@ -410,6 +412,17 @@ impl Calls {
 }
 
 impl Call {
+    /// Where its context was proposed and not answered when it came, reads it as what was accepted by now.
+    fn settle(&mut self, association: &Association) {
+        let context = self.context_id.and_then(|id| association.context(id));
+        if self.reading.standing == ContextStanding::Unanswered
+            && let Some(ContextOutcome::Accepted(syntax)) = context.map(|context| context.outcome)
+            && let Some(ndr) = ndr_of(syntax)
+        {
+            (self.reading.ndr, self.reading.basis) = (ndr, NdrBasis::Negotiated);
+        }
+    }
+
     /// Reads the stub and the message, once.
     fn read(&mut self) {
         if self.is_read || !self.is_kms {
@@ -490,6 +503,14 @@ impl PartialAnswer {
     }
 }
 
+fn ndr_of(syntax: TransferSyntax) -> Option<Ndr> {
+    match syntax {
+        TransferSyntax::Ndr32 => Some(Ndr::Ndr32),
+        TransferSyntax::Ndr64 => Some(Ndr::Ndr64),
+        _ => None,
+    }
+}
+
 fn request_fits(stub: &[u8], ndr: Ndr, endianness: Endianness) -> bool {
     RequestStub::parse(stub, ndr, endianness).is_ok_and(|stub| stub.is_consistent() && stub.size > 0)
 }
@@ -505,4 +526,68 @@ fn response_fits(stub: &[u8], ndr: Ndr, endianness: Endianness) -> bool {
         Some(max_count) => max_count == u64::from(stub.size) && stub.missing() == 0,
         None => stub.size == 0 && stub.hresult.is_some() && stub.excess.is_empty(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::capture::{Direction, Stamp};
+    use crate::rpc::{Bind, BindAck, PduType, PresentationContext, ResultElement};
+
+    #[derive(Default)]
+    struct Exchanges(Vec<Exchange>, Verifier);
+
+    impl Out for Exchanges {
+        fn verifier(&mut self) -> &mut Verifier {
+            &mut self.1
+        }
+
+        fn exchange(&mut self, exchange: Exchange) {
+            self.0.push(exchange);
+        }
+    }
+
+    #[test]
+    fn a_call_that_did_not_wait_for_its_context_is_read_as_what_was_accepted_then() {
+        let span = |direction, frame| {
+            let stamp = Stamp { frame, time: None };
+            Span { direction, offset: 0, first: stamp, last: stamp, fragments: 1, complete: true }
+        };
+        let end = |port| Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+        let mut association = Association::default();
+        let context = |id, transfer_syntaxes| PresentationContext {
+            id,
+            reserved: 0,
+            abstract_syntax: SyntaxId::KMS,
+            transfer_syntaxes,
+        };
+        // What is proposed first of context 1 is no transfer syntax.
+        let contexts =
+            vec![context(0, vec![SyntaxId::NDR32]), context(1, vec![SyntaxId::KMS, SyntaxId::NDR64])];
+        let accepted = |transfer_syntax| ResultElement { result: 0, reason: 0, transfer_syntax };
+        association.bind(1, &Bind { n_context_elem: 2, contexts, ..Bind::default() });
+        let mut calls = Calls::new((0, end(1), end(1688)), true);
+        let mut out = Exchanges::default();
+
+        let stub = RequestStub::of(&[0; 260], Ndr::Ndr64).encode(Endianness::Little);
+        let pdu = RequestPdu { context_id: 1, opnum: 0, object: None, stub: &stub };
+        let header = Header::new(PduType::REQUEST, 2);
+        calls.request(&header, Some(pdu), None, span(Direction::ToServer, 1), &association, &mut out);
+        let results = vec![accepted(SyntaxId::NDR32), accepted(SyntaxId::NDR64)];
+        association.answer(1, &BindAck { n_results: 2, results, ..BindAck::default() });
+        let stub = ResponseStub::refusal(0xc004_f042, Ndr::Ndr64).encode(Endianness::Little);
+        let pdu = AnswerPdu { context_id: Some(1), stub: &stub, fault: None };
+        let header = Header::new(PduType::RESPONSE, 2);
+        calls.answer(&header, &pdu, None, span(Direction::ToClient, 2), &association, &mut out);
+
+        let [exchange] = &out.0[..] else { panic!("{} exchanges", out.0.len()) };
+        assert_eq!(exchange.standing, ContextStanding::Unanswered, "when the call came");
+        assert_eq!((exchange.ndr, exchange.ndr_basis), (Ndr::Ndr64, NdrBasis::Negotiated));
+        let request = exchange.request.as_ref().expect("it was there");
+        assert_eq!(request.stub.as_ref().map(|stub| stub.data_length), Some(260));
+        let Some(Answer::Response(response)) = &exchange.answer else { panic!("{:?}", exchange.answer) };
+        assert_eq!(response.stub.as_ref().and_then(|stub| stub.hresult), Some(0xc004_f042));
+    }
 }

@@ -58,7 +58,7 @@ pub struct Span {
 pub enum ContextStanding {
     /// Volume activation's, and accepted.
     Accepted,
-    /// Volume activation's, proposed, and no answer to it was seen.
+    /// Volume activation's, proposed, and no answer to it was seen before the call.
     Unanswered,
     /// Volume activation's, and rejected with this result and reason; the call was made all the same.
     Rejected(u16, u16),
@@ -73,7 +73,7 @@ pub enum ContextStanding {
 /// Why a stub is read as NDR32 or NDR64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NdrBasis {
-    /// The bind_ack or alter_context_resp says so.
+    /// The bind_ack or alter_context_resp says so, in front of the call or, where the call did not wait for it, of its answer.
     Negotiated,
     /// The bind or alter_context proposed it; no answer was seen.
     Proposed,

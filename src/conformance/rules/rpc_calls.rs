@@ -318,8 +318,9 @@ const RESPONSE_STUB: &str = "response stub";
 pub(super) fn lacks_context(scene: &ExchangeScene<'_>) -> Option<bool> {
     match scene.exchange.standing {
         _ if !scene.connection.is_whole() => None,
-        ContextStanding::Accepted | ContextStanding::Foreign(_) => Some(false),
-        ContextStanding::Unanswered => None,
+        ContextStanding::Accepted => Some(false),
+        // Whether another interface's was accepted is not told.
+        ContextStanding::Unanswered | ContextStanding::Foreign(_) => None,
         ContextStanding::Rejected(..) | ContextStanding::Refused | ContextStanding::Unknown => Some(true),
     }
 }

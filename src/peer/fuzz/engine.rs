@@ -170,6 +170,8 @@ impl<T: Target> Run<'_, T> {
         let corpus = state.corpus.clone();
         let known = self.known(state);
         let mut outcomes: Vec<Vec<Outcome>> = vec![Vec::new(); batches];
+        // The cases that were looked into when the peer was made to be there again, with what they showed.
+        let mut looked = BTreeSet::new();
         let mut restarts = 0;
         let mut broken = None;
         loop {
@@ -184,6 +186,7 @@ impl<T: Target> Run<'_, T> {
                 .flat_map(|batch| suspects(&outcomes[batch], numbers(batch).start))
                 .filter(|suspect| suspect.stops());
             let suspects: Vec<Suspect> = suspects.collect();
+            looked.extend(suspects.iter().map(|suspect| (suspect.number, suspect.sign.id.clone())));
             broken = self.recover(state, &corpus, suspects, ears);
             restarts += 1;
             if broken.is_some() || restarts == RESTARTS {
@@ -208,9 +211,10 @@ impl<T: Target> Run<'_, T> {
             state.done += done;
         }
         for (batch, outcomes) in outcomes.iter().enumerate() {
-            // Those that stopped the peer were looked into when it was made to be there again.
-            for suspect in suspects(outcomes, numbers(batch).start).iter().filter(|suspect| !suspect.stops())
-            {
+            for suspect in &suspects(outcomes, numbers(batch).start) {
+                if looked.contains(&(suspect.number, suspect.sign.id.clone())) {
+                    continue;
+                }
                 if broken.is_none() && self.look_into(state, &corpus, suspect, ears) == Looked::Unrepeated {
                     self.unrepeated(state, &corpus, suspect, ears);
                 }

@@ -613,6 +613,9 @@ fn context_remark(exchange: &Exchange) -> Option<String> {
     let id = exchange.context_id?;
     Some(match exchange.standing {
         ContextStanding::Accepted => return None,
+        ContextStanding::Unanswered if exchange.ndr_basis == NdrBasis::Negotiated => {
+            format!("{id} was proposed; the answer to it was not waited for")
+        }
         ContextStanding::Unanswered => format!("{id} was proposed; no answer to it was captured"),
         ContextStanding::Rejected(3, bits) => format!("{id} is a feature negotiation (bits {bits:#x})"),
         ContextStanding::Rejected(result, reason) => format!(
