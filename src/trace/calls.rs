@@ -21,7 +21,7 @@ pub(super) trait Out {
 
 /// The calls of one connection: puts fragments together and joins requests with their answers by call_id.
 ///
-/// Answers to a call_id go to the oldest request of it without one. An answer without a request waits for one that
+/// Answers to a call_id go to the oldest request of it without one, which the other side has made. An answer without a request waits for one that
 /// was captured before it but is handed on later (behind a hole); at the end it is an exchange without a request.
 pub(super) struct Calls {
     endpoints: (u64, Endpoint, Endpoint),
@@ -169,10 +169,12 @@ impl Calls {
                 call.read();
             }
             let (call_id, frame) = (call.call_id, call.record.span.first.frame);
-            let early = self
-                .orphans
-                .iter()
-                .position(|answer| answer.call_id == call_id && answer.span.first.frame > frame);
+            let direction = call.record.span.direction;
+            let early = self.orphans.iter().position(|answer| {
+                answer.call_id == call_id
+                    && answer.span.direction != direction
+                    && answer.span.first.frame > frame
+            });
             if let Some(early) = early {
                 let answer = self.orphans.remove(early);
                 if let Some(mut call) = self.pending.remove(position) {
@@ -279,7 +281,11 @@ impl Calls {
     }
 
     fn join(&mut self, answer: PartialAnswer, association: &Association, out: &mut impl Out) {
-        let position = self.pending.iter().position(|call| call.call_id == answer.call_id);
+        // A side does not answer itself.
+        let is_asked = |call: &Call| {
+            call.call_id == answer.call_id && call.record.span.direction != answer.span.direction
+        };
+        let position = self.pending.iter().position(is_asked);
         match position.and_then(|position| self.pending.remove(position)) {
             Some(mut call) => {
                 call.settle(association);
@@ -549,45 +555,97 @@ mod tests {
         }
     }
 
+    fn span(direction: Direction, frame: u64) -> Span {
+        let stamp = Stamp { frame, time: None };
+        Span { direction, offset: 0, first: stamp, last: stamp, fragments: 1, complete: true }
+    }
+
+    fn calls() -> Calls {
+        let end = |port| Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+        Calls::new((0, end(1), end(1688)), true)
+    }
+
+    /// An association with these contexts of volume activation proposed.
+    fn proposed(contexts: &[(u16, &[SyntaxId])]) -> Association {
+        let contexts: Vec<_> = contexts
+            .iter()
+            .map(|&(id, syntaxes)| PresentationContext {
+                id,
+                reserved: 0,
+                abstract_syntax: SyntaxId::KMS,
+                transfer_syntaxes: syntaxes.to_vec(),
+            })
+            .collect();
+        let mut association = Association::default();
+        let n_context_elem = u8::try_from(contexts.len()).expect("a few");
+        association.bind(1, &Bind { n_context_elem, contexts, ..Bind::default() });
+        association
+    }
+
+    fn accept(association: &mut Association, syntaxes: &[SyntaxId]) {
+        let accepted = |&transfer_syntax| ResultElement { result: 0, reason: 0, transfer_syntax };
+        let results: Vec<_> = syntaxes.iter().map(accepted).collect();
+        let n_results = u8::try_from(results.len()).expect("a few");
+        association.answer(1, &BindAck { n_results, results, ..BindAck::default() });
+    }
+
+    fn ask(calls: &mut Calls, context_id: u16, ndr: Ndr, association: &Association, out: &mut Exchanges) {
+        let stub = RequestStub::of(&[0; 260], ndr).encode(Endianness::Little);
+        let pdu = RequestPdu { context_id, opnum: 0, object: None, stub: &stub };
+        let header = Header::new(PduType::REQUEST, 2);
+        calls.request(&header, Some(pdu), None, span(Direction::ToServer, 1), association, out);
+    }
+
+    fn refuse(
+        calls: &mut Calls,
+        (direction, context_id, ndr): (Direction, u16, Ndr),
+        hresult: u32,
+        association: &Association,
+        out: &mut Exchanges,
+    ) {
+        let stub = ResponseStub::refusal(hresult, ndr).encode(Endianness::Little);
+        let pdu = AnswerPdu { context_id: Some(context_id), stub: &stub, fault: None };
+        let header = Header::new(PduType::RESPONSE, 2);
+        calls.answer(&header, &pdu, None, span(direction, 2), association, out);
+    }
+
+    fn hresult(exchange: &Exchange) -> Option<u32> {
+        let Some(Answer::Response(response)) = &exchange.answer else { panic!("{:?}", exchange.answer) };
+        response.stub.as_ref()?.hresult
+    }
+
     #[test]
     fn a_call_that_did_not_wait_for_its_context_is_read_as_what_was_accepted_then() {
-        let span = |direction, frame| {
-            let stamp = Stamp { frame, time: None };
-            Span { direction, offset: 0, first: stamp, last: stamp, fragments: 1, complete: true }
-        };
-        let end = |port| Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
-        let mut association = Association::default();
-        let context = |id, transfer_syntaxes| PresentationContext {
-            id,
-            reserved: 0,
-            abstract_syntax: SyntaxId::KMS,
-            transfer_syntaxes,
-        };
         // What is proposed first of context 1 is no transfer syntax.
-        let contexts =
-            vec![context(0, vec![SyntaxId::NDR32]), context(1, vec![SyntaxId::KMS, SyntaxId::NDR64])];
-        let accepted = |transfer_syntax| ResultElement { result: 0, reason: 0, transfer_syntax };
-        association.bind(1, &Bind { n_context_elem: 2, contexts, ..Bind::default() });
-        let mut calls = Calls::new((0, end(1), end(1688)), true);
-        let mut out = Exchanges::default();
-
-        let stub = RequestStub::of(&[0; 260], Ndr::Ndr64).encode(Endianness::Little);
-        let pdu = RequestPdu { context_id: 1, opnum: 0, object: None, stub: &stub };
-        let header = Header::new(PduType::REQUEST, 2);
-        calls.request(&header, Some(pdu), None, span(Direction::ToServer, 1), &association, &mut out);
-        let results = vec![accepted(SyntaxId::NDR32), accepted(SyntaxId::NDR64)];
-        association.answer(1, &BindAck { n_results: 2, results, ..BindAck::default() });
-        let stub = ResponseStub::refusal(0xc004_f042, Ndr::Ndr64).encode(Endianness::Little);
-        let pdu = AnswerPdu { context_id: Some(1), stub: &stub, fault: None };
-        let header = Header::new(PduType::RESPONSE, 2);
-        calls.answer(&header, &pdu, None, span(Direction::ToClient, 2), &association, &mut out);
+        let mut association = proposed(&[(0, &[SyntaxId::NDR32]), (1, &[SyntaxId::KMS, SyntaxId::NDR64])]);
+        let (mut calls, mut out) = (calls(), Exchanges::default());
+        ask(&mut calls, 1, Ndr::Ndr64, &association, &mut out);
+        accept(&mut association, &[SyntaxId::NDR32, SyntaxId::NDR64]);
+        let answer = (Direction::ToClient, 1, Ndr::Ndr64);
+        refuse(&mut calls, answer, 0xc004_f042, &association, &mut out);
 
         let [exchange] = &out.0[..] else { panic!("{} exchanges", out.0.len()) };
         assert_eq!(exchange.standing, ContextStanding::Unanswered, "when the call came");
         assert_eq!((exchange.ndr, exchange.ndr_basis), (Ndr::Ndr64, NdrBasis::Negotiated));
         let request = exchange.request.as_ref().expect("it was there");
         assert_eq!(request.stub.as_ref().map(|stub| stub.data_length), Some(260));
-        let Some(Answer::Response(response)) = &exchange.answer else { panic!("{:?}", exchange.answer) };
-        assert_eq!(response.stub.as_ref().and_then(|stub| stub.hresult), Some(0xc004_f042));
+        assert_eq!(hresult(exchange), Some(0xc004_f042));
+    }
+
+    #[test]
+    fn what_the_client_says_is_no_answer_to_the_client() {
+        let mut association = proposed(&[(0, &[SyntaxId::NDR32])]);
+        accept(&mut association, &[SyntaxId::NDR32]);
+        let (mut calls, mut out) = (calls(), Exchanges::default());
+        ask(&mut calls, 0, Ndr::Ndr32, &association, &mut out);
+        refuse(&mut calls, (Direction::ToServer, 0, Ndr::Ndr32), 1, &association, &mut out);
+        refuse(&mut calls, (Direction::ToClient, 0, Ndr::Ndr32), 0xc004_f042, &association, &mut out);
+        calls.finish(&association, &mut out);
+
+        let [exchange, said] = &out.0[..] else { panic!("{} exchanges", out.0.len()) };
+        assert!(exchange.request.is_some());
+        assert_eq!(hresult(exchange), Some(0xc004_f042));
+        assert!(said.request.is_none());
+        assert_eq!(hresult(said), Some(1));
     }
 }

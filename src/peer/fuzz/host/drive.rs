@@ -10,11 +10,11 @@ use crate::peer::fuzz::target::{Outcome, Shown, Sign};
 use crate::peer::host_test::{Offer, probe};
 use crate::peer::line::now;
 use crate::peer::{Line, Received};
-use crate::rpc::{self, Association, Body, Pdu, PduType, fault_status_name};
+use crate::rpc::{PduType, fault_status_name};
 use crate::wire::{FileTime, Hex, Random};
 
 use super::plan::{Begins, Plan, Step, prepared};
-use super::right::{Due, Heard, Right, hear, ndr_of, refusal_of};
+use super::right::{Contexts, Due, Heard, Right, refusal_of};
 use super::{HostTarget, smaller};
 
 /// A client that does cases one behind the other, on one connection as long as that can be shared.
@@ -39,7 +39,7 @@ struct Live {
     line: Line,
     right: Right,
     /// The contexts, as the host under test has accepted them.
-    association: Association,
+    contexts: Contexts,
     begins: Begins,
     /// The contexts that it has accepted at any time.
     accepted: BTreeSet<u16>,
@@ -78,12 +78,7 @@ const MAX_TRANSCRIPT: usize = 512;
 impl Live {
     /// Takes note of the contexts that are accepted now.
     fn accept(&mut self) {
-        let contexts = self.association.contexts().iter();
-        self.accepted.extend(
-            contexts
-                .filter(|context| matches!(context.outcome, rpc::Outcome::Accepted(_)))
-                .map(|context| context.id),
-        );
+        self.accepted.extend(self.contexts.accepted());
     }
 }
 
@@ -178,7 +173,7 @@ impl<'a> Driver<'a> {
                     let Some(live) = &mut self.live else { return };
                     let due = &mut live.due;
                     live.right.take(sent, &units[sent], now, |heard, _| due.extend(heard));
-                    associate(&mut live.association, &units[sent]);
+                    live.contexts.propose(&units[sent]);
                     waiting.extend_from_slice(&units[sent]);
                     sent += 1;
                     continue;
@@ -309,7 +304,7 @@ impl<'a> Driver<'a> {
         }
         let target = self.target;
         let Some(live) = &mut self.live else { return };
-        let Some(heard) = hear(bytes, &mut live.association) else { return };
+        let Some(heard) = live.contexts.hear(bytes) else { return };
         if heard == Heard::Ack {
             live.accept();
         }
@@ -323,8 +318,7 @@ impl<'a> Driver<'a> {
             self.feature(&features);
             return;
         };
-        let is_same_context =
-            due.context.is_none_or(|id| ndr_of(&live.association, id) == ndr_of(&live.right.association, id));
+        let is_same_context = due.context.is_none_or(|id| live.contexts.ndr(id) == due.ndr);
         if !is_same_context {
             live.has_diverged = true;
         }
@@ -337,7 +331,7 @@ impl<'a> Driver<'a> {
                 let message = format!("the host answers a right request with {heard}");
                 Some(Sign::new(id, "a right request is answered with an activation", message).coarse())
             }
-            (Heard::Refusal(E_INVALIDDATA), Heard::Activation) => accepts(&due, units, live, target, now),
+            (Heard::Refusal(E_INVALIDDATA), Heard::Activation) => accepts(&due, units, target, now),
             // Whether a context that was accepted is still there, once it was refused, hosts see differently.
             (Heard::Fault(NCA_S_UNK_IF), Heard::Activation)
                 if due.context.is_some_and(|id| live.accepted.contains(&id)) =>
@@ -433,7 +427,7 @@ impl<'a> Driver<'a> {
         let mut live = Live {
             line,
             right: Right::new(&self.target.settings, random),
-            association: Association::default(),
+            contexts: Contexts::default(),
             accepted: BTreeSet::new(),
             begins,
             cases: Vec::new(),
@@ -451,13 +445,13 @@ impl<'a> Driver<'a> {
             self.live = Some(live);
             return true;
         };
-        associate(&mut live.association, &bind);
+        live.contexts.propose(&bind);
         live.right.take(0, &bind, now(), |_, _| {});
         live.right.settle();
         let _ = live.line.send(&bind);
         let came = live.line.receive_in(self.target.timeout);
         let heard = match &came {
-            Some(Received::Pdu(bytes)) => hear(bytes, &mut live.association),
+            Some(Received::Pdu(bytes)) => live.contexts.hear(bytes),
             _ => None,
         };
         live.accept();
@@ -502,7 +496,7 @@ impl<'a> Driver<'a> {
                 let Some(live) = &mut self.live else { return };
                 match live.line.receive_in(until.saturating_duration_since(Instant::now())) {
                     Some(Received::Pdu(bytes)) => {
-                        let heard = hear(&bytes, &mut live.association).map_or(0, Heard::number);
+                        let heard = live.contexts.hear(&bytes).map_or(0, Heard::number);
                         self.feature(&[11, heard]);
                         if self.is_alone {
                             self.note("s2c", &probe::what(&bytes), &bytes);
@@ -573,9 +567,8 @@ const NCA_S_UNK_IF: u32 = 0x1c01_0003;
 const NCA_S_PROTO_ERROR: u32 = 0x1c01_000b;
 
 /// What a host accepts that a right one refuses, where that is wrong.
-fn accepts(due: &Due, units: &[Vec<u8>], live: &Live, target: &HostTarget, now: FileTime) -> Option<Sign> {
-    let ndr = ndr_of(&live.right.association, due.context?)?;
-    let what = refusal_of(units.get(due.unit)?, ndr, &target.settings, now)?;
+fn accepts(due: &Due, units: &[Vec<u8>], target: &HostTarget, now: FileTime) -> Option<Sign> {
+    let what = refusal_of(units.get(due.unit)?, due.ndr?, &target.settings, now)?;
     let level = match what {
         "MAC" => Level::Must,
         // A choice that hosts have.
@@ -585,17 +578,6 @@ fn accepts(due: &Due, units: &[Vec<u8>], live: &Live, target: &HostTarget, now: 
     let message = format!("the host answers with an activation where a right one answers with {}", due.heard);
     let title = format!("a request whose {} is wrong is refused", what.to_lowercase());
     Some(Sign::new(format!("ACCEPTS-{what}"), title, message).at(level))
-}
-
-/// Takes note of what a bind or an alter_context proposes.
-pub(super) fn associate(association: &mut Association, bytes: &[u8]) {
-    if let Ok((pdu, _)) = Pdu::parse_lax(bytes) {
-        match &pdu.body {
-            Body::Bind(bind) => association.bind(pdu.header.call_id, bind),
-            Body::AlterContext(alter) => association.alter_context(pdu.header.call_id, alter),
-            _ => {}
-        }
-    }
 }
 
 pub(super) fn crash(how: &str) -> Sign {

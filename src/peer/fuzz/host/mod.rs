@@ -29,14 +29,14 @@ use crate::kms::Ndr;
 use crate::peer::host_test::{self, Offer};
 use crate::peer::line::{nanoseconds, now};
 use crate::peer::{Gone, Line, Received, Settings};
-use crate::rpc::{Association, PduType};
+use crate::rpc::PduType;
 use crate::trace;
 use crate::wire::{Random, Side};
 
 use super::target::{Outcome, Shown, Sign, Target};
 use super::watched::Watched;
 use drive::{Driver, crash, dying};
-use right::{Heard, Right, hear};
+use right::{Contexts, Heard, Right};
 
 /// A host that is fuzzed.
 #[derive(Debug)]
@@ -113,14 +113,11 @@ impl HostTarget {
     fn takes_ndr64(&self) -> bool {
         let Ok(mut line) = Line::connect(self.address, self.timeout) else { return false };
         let Ok(bind) = Offer::only(Ndr::Ndr64).pdu(PduType::BIND, 1) else { return false };
-        let mut association = Association::default();
-        if let Ok(crate::rpc::Pdu { body: crate::rpc::Body::Bind(bind), .. }) = crate::rpc::Pdu::parse(&bind)
-        {
-            association.bind(1, &bind);
-        }
+        let mut contexts = Contexts::default();
+        contexts.propose(&bind);
         let _ = line.send(&bind);
         let Received::Pdu(ack) = line.receive(self.timeout) else { return false };
-        hear(&ack, &mut association) == Some(Heard::Ack) && right::ndr_of(&association, 0) == Some(Ndr::Ndr64)
+        contexts.hear(&ack) == Some(Heard::Ack) && contexts.ndr(0) == Some(Ndr::Ndr64)
     }
 
     /// Takes note that an answer did not come in time.

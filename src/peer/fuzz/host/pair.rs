@@ -6,13 +6,13 @@ use crate::capture::{Dialogue, Direction};
 use crate::conformance::{Level, TranscriptLine};
 use crate::kms::{Ndr, ResponseMessage, ResponseStub};
 use crate::peer::fuzz::target::{Outcome, Shown, Sign, Target};
-use crate::rpc::{Association, Body, Pdu};
+use crate::rpc::{Body, Pdu};
 use crate::trace::{self, Observer, PduContent, PduRecord};
 use crate::wire::Random;
 
 use super::drive::Driver;
 use super::plan::Plan;
-use super::right::{Heard, hear, ndr_of};
+use super::right::{Contexts, Heard};
 use super::{HostTarget, number};
 
 /// Two hosts that are done the same to: what they do about it differently is found.
@@ -116,23 +116,23 @@ impl HostTarget {
 /// Each connection's contexts, and what was said on it.
 #[derive(Default)]
 struct Ears {
-    streams: BTreeMap<u64, (Association, Vec<Said>)>,
+    streams: BTreeMap<u64, (Contexts, Vec<Said>)>,
 }
 
 impl Observer for Ears {
     fn pdu(&mut self, pdu: &PduRecord<'_>) {
         let PduContent::Whole { bytes, .. } = &pdu.content else { return };
-        let (association, said) = self.streams.entry(pdu.stream).or_default();
+        let (contexts, said) = self.streams.entry(pdu.stream).or_default();
         if pdu.direction == Direction::ToServer {
-            super::drive::associate(association, bytes);
-        } else if let Some(heard) = hear(bytes, association) {
-            let detail = detail(heard, bytes, association);
+            contexts.propose(bytes);
+        } else if let Some(heard) = contexts.hear(bytes) {
+            let detail = detail(heard, bytes, contexts);
             said.push(Said { heard, detail });
         }
     }
 }
 
-fn detail(heard: Heard, bytes: &[u8], association: &Association) -> String {
+fn detail(heard: Heard, bytes: &[u8], contexts: &Contexts) -> String {
     let Ok(pdu) = Pdu::parse(bytes) else { return String::new() };
     match (&pdu.body, heard) {
         (Body::BindAck(ack) | Body::AlterContextResp(ack), _) => {
@@ -142,7 +142,7 @@ fn detail(heard: Heard, bytes: &[u8], association: &Association) -> String {
             results.collect::<Vec<_>>().join(", ")
         }
         (Body::Response(response), Heard::Activation) => {
-            let ndr = ndr_of(association, response.context_id).unwrap_or(Ndr::Ndr32);
+            let ndr = contexts.ndr(response.context_id).unwrap_or(Ndr::Ndr32);
             let stub = ResponseStub::parse(response.stub, ndr, pdu.header.drep.endianness());
             let version = stub
                 .ok()

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::fmt;
 
 use crate::kms::{Moment, Ndr, Refusal, Reply, RequestStub, Responder, ResponseStub};
@@ -16,7 +17,7 @@ pub(super) struct Right {
     waiting: Vec<u8>,
     is_closed: bool,
     /// As the right host has accepted them.
-    pub(super) association: Association,
+    association: Association,
     /// PDUs other than requests have come, or a call is not whole.
     pub(super) is_plain: bool,
     is_open: bool,
@@ -48,8 +49,22 @@ pub(super) struct Due {
     pub(super) unit: usize,
     /// The context that it is about.
     pub(super) context: Option<u16>,
+    /// How that context's stubs are marshalled by then, where it was accepted.
+    pub(super) ndr: Option<Ndr>,
     pub(super) heard: Heard,
 }
+
+/// The contexts of a connection as a host has answered for them: what it says next may be about what was so before the
+/// client proposed others, so that these count only once they are answered.
+#[derive(Debug, Default)]
+pub(super) struct Contexts {
+    answered: Association,
+    /// binds and alter_contexts that were not answered, with their call_id.
+    proposed: VecDeque<(u32, Vec<u8>)>,
+}
+
+/// Proposals that wait for their answer.
+const MAX_PROPOSED: usize = 64;
 
 impl Right {
     pub(super) fn new(settings: &Settings, random: Random) -> Self {
@@ -108,7 +123,8 @@ impl Right {
             }
             for pdu in &answer.pdus {
                 let heard = hear(pdu, &mut self.association);
-                tell(heard.map(|heard| Due { to, unit, context, heard }), pdu);
+                let ndr = context.and_then(|id| ndr_of(&self.association, id));
+                tell(heard.map(|heard| Due { to, unit, context, ndr, heard }), pdu);
             }
         }
     }
@@ -119,8 +135,53 @@ impl Right {
     }
 }
 
+impl Contexts {
+    /// Takes note of what a bind or an alter_context proposes.
+    pub(super) fn propose(&mut self, bytes: &[u8]) {
+        let Ok((pdu, _)) = Pdu::parse_lax(bytes) else { return };
+        if matches!(pdu.body, Body::Bind(_) | Body::AlterContext(_)) {
+            if self.proposed.len() == MAX_PROPOSED {
+                self.proposed.pop_front();
+            }
+            self.proposed.push_back((pdu.header.call_id, bytes.to_vec()));
+        }
+    }
+
+    /// What a PDU of the host says, as [`hear`].
+    pub(super) fn hear(&mut self, bytes: &[u8]) -> Option<Heard> {
+        let header = Header::parse(bytes).ok();
+        let answers = [PduType::BIND_ACK, PduType::BIND_NAK, PduType::ALTER_CONTEXT_RESP];
+        if let Some(header) = header.filter(|header| answers.contains(&header.ptype)) {
+            let place = self.proposed.iter().position(|(call_id, _)| *call_id == header.call_id).unwrap_or(0);
+            // Those in front of it were passed over.
+            let passed = self.proposed.len().min(place + 1);
+            if let Some((call_id, bytes)) = self.proposed.drain(..passed).next_back()
+                && let Ok((pdu, _)) = Pdu::parse_lax(&bytes)
+            {
+                match &pdu.body {
+                    Body::Bind(bind) => self.answered.bind(call_id, bind),
+                    Body::AlterContext(alter) => self.answered.alter_context(call_id, alter),
+                    _ => {}
+                }
+            }
+        }
+        hear(bytes, &mut self.answered)
+    }
+
+    /// How the stubs of a context are marshalled, where it was accepted.
+    pub(super) fn ndr(&self, context: u16) -> Option<Ndr> {
+        ndr_of(&self.answered, context)
+    }
+
+    /// The contexts that are accepted now.
+    pub(super) fn accepted(&self) -> impl Iterator<Item = u16> {
+        let contexts = self.answered.contexts().iter();
+        contexts.filter(|context| matches!(context.outcome, Outcome::Accepted(_))).map(|context| context.id)
+    }
+}
+
 /// What a PDU of a host says; `None` for a fragment that is not the last of its response.
-pub(super) fn hear(bytes: &[u8], association: &mut Association) -> Option<Heard> {
+fn hear(bytes: &[u8], association: &mut Association) -> Option<Heard> {
     let Ok((pdu, _)) = Pdu::parse_lax(bytes) else { return Some(Heard::Other(PduType(u8::MAX))) };
     let call_id = pdu.header.call_id;
     Some(match &pdu.body {
@@ -148,7 +209,7 @@ pub(super) fn hear(bytes: &[u8], association: &mut Association) -> Option<Heard>
 }
 
 /// How the stubs of a context are marshalled, where it was accepted.
-pub(super) fn ndr_of(association: &Association, context: u16) -> Option<Ndr> {
+fn ndr_of(association: &Association, context: u16) -> Option<Ndr> {
     match association.context(context)?.outcome {
         Outcome::Accepted(TransferSyntax::Ndr32) => Some(Ndr::Ndr32),
         Outcome::Accepted(TransferSyntax::Ndr64) => Some(Ndr::Ndr64),
@@ -226,5 +287,35 @@ impl fmt::Display for Heard {
             }
             Self::Other(ptype) => write!(f, "a {ptype}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::host_test::Offer;
+    use crate::rpc::Response;
+    use crate::wire::Endianness;
+
+    #[test]
+    fn an_answer_is_about_the_contexts_that_were_answered_by_then() {
+        let settings = Settings::default();
+        let mut right = Right::new(&settings, Random::new(0, "test"));
+        let mut contexts = Contexts::default();
+        let now = FileTime(0);
+        let bind = |ndr| Offer::only(ndr).pdu(PduType::BIND, 1).unwrap();
+        contexts.propose(&bind(Ndr::Ndr64));
+        right
+            .take(0, &bind(Ndr::Ndr64), now, |_, answer| assert_eq!(contexts.hear(answer), Some(Heard::Ack)));
+        // Another bind is on its way when the answer to a call comes.
+        contexts.propose(&bind(Ndr::Ndr32));
+        let stub = ResponseStub::refusal(0xc004_f042, Ndr::Ndr64).encode(Endianness::Little);
+        let response = Response { alloc_hint: 0, context_id: 0, cancel_count: 0, reserved: 0, stub: &stub };
+        let header = Header::new(PduType::RESPONSE, 2);
+        let response = Pdu { header, body: Body::Response(response), rest: &[], auth: None };
+        let response = response.encode_sized().unwrap();
+        assert_eq!(contexts.hear(&response), Some(Heard::Refusal(0xc004_f042)));
+        assert_eq!(contexts.ndr(0), Some(Ndr::Ndr64));
+        assert_eq!(contexts.accepted().collect::<Vec<_>>(), [0]);
     }
 }
