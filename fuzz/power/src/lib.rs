@@ -27,6 +27,12 @@ pub fn play(data: &[u8]) {
     flawed::play(*CHOSEN.get_or_init(chosen), data);
 }
 
+/// What the address sanitizer takes, as the targets in `fuzz/` have it.
+#[unsafe(no_mangle)]
+pub extern "C" fn __asan_default_options() -> *const std::ffi::c_char {
+    c"detect_stack_use_after_return=0:malloc_context_size=0".as_ptr()
+}
+
 fn chosen() -> Defects {
     let name = env::var("POWER_DEFECT").expect("POWER_DEFECT names a defect, or is `none`");
     Defects::named(&name).expect("there is such a defect")
