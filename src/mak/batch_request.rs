@@ -7,7 +7,7 @@ use crate::wire::{Error, ErrorKind};
 
 use super::layout::XmlWriter;
 use super::xml::{self, BATCH_SERVICE, Element, Field, REQUEST_DOCUMENT, XmlReader};
-use super::{DigestCheck, Encoding, Layout, MAX_ITEMS, base64_text, digest};
+use super::{DigestCheck, Encoding, Layout, base64_text, digest};
 
 /// What the BatchActivation service is asked: `BatchActivate/request/{Digest, RequestXml}`.
 ///
@@ -144,7 +144,7 @@ pub struct RequestDocument {
     pub version_number: Option<String>,
     /// RequestType.
     pub request_type: Option<RequestType>,
-    /// What is asked about, at most [`MAX_ITEMS`].
+    /// What is asked about, at most [`super::MAX_ITEMS`].
     pub items: Vec<RequestItem>,
     /// Elements that have no place of their own, and values that are not what they should be.
     pub other: Vec<Field>,
@@ -238,7 +238,7 @@ impl RequestDocument {
                 }
                 "Requests" => {
                     let before = other.len();
-                    let read = RequestItem::read_all(&mut self.items, reader, other);
+                    let read = reader.items("Request", &mut self.items, other, RequestItem::read);
                     Field::within(&mut other[before..], "Requests");
                     read?;
                 }
@@ -269,29 +269,6 @@ impl RequestDocument {
 }
 
 impl RequestItem {
-    /// Reads what is in Requests.
-    fn read_all(
-        items: &mut Vec<Self>,
-        reader: &mut XmlReader<'_>,
-        other: &mut Vec<Field>,
-    ) -> Result<(), Error> {
-        while let Some(element) = reader.child()? {
-            match element.local {
-                "Request" if items.len() == MAX_ITEMS => {
-                    return Err(reader.too_many("Request", element.offset, MAX_ITEMS));
-                }
-                "Request" => {
-                    let mut item = Self::default();
-                    let read = item.read(reader);
-                    items.push(item);
-                    read?;
-                }
-                _ => reader.keep(&element, other)?,
-            }
-        }
-        Ok(())
-    }
-
     fn read(&mut self, reader: &mut XmlReader<'_>) -> Result<(), Error> {
         while let Some(element) = reader.child()? {
             match element.local {
@@ -309,6 +286,7 @@ const LAYER: &str = "request document";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mak::MAX_ITEMS;
 
     const PID: &str = "12345-67890-123-456789-03-1033-9200.0000-0012013";
 

@@ -4,7 +4,7 @@ use crate::wire::{Error, ErrorKind, Guid};
 
 use super::layout::XmlWriter;
 use super::xml::{self, BATCH_SERVICE, Element, Field, RESPONSE_DOCUMENT, XmlReader};
-use super::{Encoding, ErrorCode, Layout, MAX_ITEMS, RequestType, base64_text};
+use super::{Encoding, ErrorCode, Layout, RequestType, base64_text};
 
 /// What the BatchActivation service answers: `BatchActivateResponse/BatchActivateResult/ResponseXml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,7 +128,7 @@ pub struct ResponseDocument {
     pub response_type: Option<RequestType>,
     /// BatchId as it came, a GUID in braces.
     pub batch_id: Option<String>,
-    /// The answers, at most [`MAX_ITEMS`].
+    /// The answers, at most [`super::MAX_ITEMS`].
     pub items: Vec<ResponseItem>,
     /// What went wrong with the whole batch.
     pub error_info: Option<ErrorInfo>,
@@ -221,7 +221,7 @@ impl ResponseDocument {
                 "ErrorInfo" => ErrorInfo::read(&mut self.error_info, reader)?,
                 "Responses" => {
                     let before = other.len();
-                    let read = ResponseItem::read_all(&mut self.items, reader, other);
+                    let read = reader.items("Response", &mut self.items, other, ResponseItem::read);
                     Field::within(&mut other[before..], "Responses");
                     read?;
                 }
@@ -250,29 +250,6 @@ impl ResponseDocument {
 }
 
 impl ResponseItem {
-    /// Reads what is in Responses.
-    fn read_all(
-        items: &mut Vec<Self>,
-        reader: &mut XmlReader<'_>,
-        other: &mut Vec<Field>,
-    ) -> Result<(), Error> {
-        while let Some(element) = reader.child()? {
-            match element.local {
-                "Response" if items.len() == MAX_ITEMS => {
-                    return Err(reader.too_many("Response", element.offset, MAX_ITEMS));
-                }
-                "Response" => {
-                    let mut item = Self::default();
-                    let read = item.read(reader);
-                    items.push(item);
-                    read?;
-                }
-                _ => reader.keep(&element, other)?,
-            }
-        }
-        Ok(())
-    }
-
     /// The code of what went wrong with this product.
     #[must_use]
     pub fn error_code(&self) -> Option<ErrorCode> {

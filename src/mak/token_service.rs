@@ -3,9 +3,9 @@ use std::fmt;
 
 use crate::wire::Error;
 
+use super::Check;
 use super::layout::XmlWriter;
 use super::xml::{self, Element, Field, TRUST, XmlReader};
-use super::{Check, MAX_ITEMS};
 
 /// A service of internet activation, one machine at a time: a step that asks for one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,7 +168,7 @@ pub struct TokenResponse {
 pub struct TokenValues {
     /// The attribute arrayType as it came: `q1:TokenEntry[11]`.
     pub array_type: Option<String>,
-    /// The entries in their order, each of a name that comes more than once; at most [`MAX_ITEMS`].
+    /// The entries in their order, each of a name that comes more than once; at most [`super::MAX_ITEMS`].
     pub entries: Vec<TokenEntry>,
     /// Elements that are no entries.
     pub other: Vec<Field>,
@@ -374,21 +374,7 @@ impl TokenValues {
     }
 
     fn read(&mut self, reader: &mut XmlReader<'_>) -> Result<(), Error> {
-        while let Some(element) = reader.child()? {
-            match element.local {
-                "TokenEntry" if self.entries.len() == MAX_ITEMS => {
-                    return Err(reader.too_many("TokenEntry", element.offset, MAX_ITEMS));
-                }
-                "TokenEntry" => {
-                    let mut entry = TokenEntry::default();
-                    let read = entry.read(reader);
-                    self.entries.push(entry);
-                    read?;
-                }
-                _ => reader.keep(&element, &mut self.other)?,
-            }
-        }
-        Ok(())
+        reader.items("TokenEntry", &mut self.entries, &mut self.other, TokenEntry::read)
     }
 
     fn write(&self, writer: &mut XmlWriter<'_>) {

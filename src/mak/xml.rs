@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::wire::{Error, ErrorKind};
 
-use super::{MAX_DEPTH, MAX_FIELDS};
+use super::{MAX_DEPTH, MAX_FIELDS, MAX_ITEMS};
 
 /// An element that has no place of its own in a document, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,6 +247,31 @@ impl<'a> XmlReader<'a> {
             return Ok(());
         }
         Err(self.malformed("element", element.offset, "its name is none"))
+    }
+
+    /// Reads the elements of this name within the open one, each into an item that is there before its reading stops, and
+    /// keeps all others.
+    pub(super) fn items<T: Default>(
+        &mut self,
+        name: &'static str,
+        items: &mut Vec<T>,
+        other: &mut Vec<Field>,
+        read: impl Fn(&mut T, &mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        while let Some(element) = self.child()? {
+            if element.local != name {
+                self.keep(&element, other)?;
+                continue;
+            }
+            if items.len() == MAX_ITEMS {
+                return Err(self.too_many(name, element.offset, MAX_ITEMS));
+            }
+            let mut item = T::default();
+            let is_read = read(&mut item, self);
+            items.push(item);
+            is_read?;
+        }
+        Ok(())
     }
 
     /// Reads a text that is given once into its place, and keeps any other.
