@@ -195,7 +195,11 @@ fn epid(host: &HostFacts, found: &mut Found) {
         if let Some(other) = other.filter(|_| !has_changed) {
             has_changed = true;
             let where_ = if other.stream == epid.stream { "on one connection" } else { "over connections" };
-            let words = format!("another one for the same product, {where_}: {} and {text}", other.text());
+            let words = format!(
+                "another one for the same product, {where_}: {} and {}",
+                other.text().escape_debug(),
+                text.escape_debug()
+            );
             let changes_always = epids_per_answer(host);
             let py_kms = if changes_always { STRONG } else { WEAK };
             found.add(WHAT, stamp, &epid.epid, words, &[(Who::PyKms, py_kms), (Who::Microsoft, -STRONG)]);

@@ -211,9 +211,9 @@ fn epid_constant(host: &HostFacts) -> Judgement {
             let product = epid.kms_id.map_or_else(|| "a product".to_owned(), named);
             return Judgement::broken(format!(
                 "the ePID for {product} is {} in packet {} and {} in packet {}",
-                other.text(),
+                other.text().escape_debug(),
                 first.frame,
-                epid.text(),
+                epid.text().escape_debug(),
                 stamp.frame
             ));
         }
