@@ -33,6 +33,7 @@
 //! | 2 | [`capture`] | files to packets to streams |
 //! | 3 | [`trace`] | streams, datagrams and records to exchanges, in one order |
 //! | 4 | [`conformance`] | the rules, and what judges by them |
+//! | 5 | [`diagnosis`] | the story of each activation: who asked whom for what, how it ended, what to do |
 //! | 5 | [`peer`] | live sides: what drives a host, what plays one for a client, a process behind a shim |
 //! | 5 | [`redact`] | what must not leave a machine |
 //! | 6 | `report` | what was found, rendered (feature `cli`) |
@@ -47,6 +48,8 @@ pub mod catalog;
 pub mod cli;
 #[forbid(unsafe_code)]
 pub mod conformance;
+#[forbid(unsafe_code)]
+pub mod diagnosis;
 #[forbid(unsafe_code)]
 pub mod directory;
 #[forbid(unsafe_code)]

@@ -15,6 +15,7 @@ mod mak;
 mod notice;
 mod reading;
 mod record;
+pub(crate) mod rows;
 mod rpc_connection;
 mod run;
 mod summary;

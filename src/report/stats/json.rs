@@ -7,12 +7,12 @@ use crate::catalog::{hresult, product};
 use crate::report::json::{IfAny, Json, Object, fields};
 use crate::rpc;
 use crate::trace::Service;
+use crate::trace::rows::{Key, Rows};
 use crate::wire::Rfc3339;
 
-use super::Stats;
 use super::key::{OutcomeKey, ProductKey};
 use super::row::Row;
-use super::rows::{Key, Rows};
+use super::{Stats, rest, sorted};
 
 impl Stats {
     /// Writes a `stats` record for all exchanges together and one for each row, the rows with the most exchanges first;
@@ -40,15 +40,15 @@ fn write_rows<K: Key>(
     out: &mut impl io::Write,
     file: Option<&str>,
     by: &'static str,
-    rows: &Rows<K>,
+    rows: &Rows<K, Row>,
     name: impl Fn(&mut StatsLine<'_>, K),
 ) -> io::Result<()> {
-    for (key, row) in rows.sorted() {
+    for (key, row) in sorted(rows) {
         let mut line = StatsLine::of(file, by, row);
         name(&mut line, key);
         put(out, &line)?;
     }
-    match rows.rest() {
+    match rest(rows) {
         Some((row, about)) => put(out, &StatsLine { others: Some(about), ..StatsLine::of(file, by, row) }),
         None => Ok(()),
     }

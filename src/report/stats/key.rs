@@ -7,11 +7,10 @@ use crate::directory::ResultCode;
 use crate::discovery::{self, Opcode, RecordType};
 use crate::mak::ErrorCode;
 use crate::report::names;
+use crate::trace::rows::{Hasher, Key};
 use crate::trace::{DirectoryOutcome, Ending, Exchange, MakOutcome, Outcome, Record, Service};
 use crate::vmbus::Protocol;
 use crate::wire::Guid;
-
-use super::rows::{Hasher, Key};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,7 +4,6 @@ mod histogram;
 mod json;
 mod key;
 mod row;
-mod rows;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +11,11 @@ use std::net::IpAddr;
 
 use crate::capture::Endpoint;
 use crate::trace::Record;
+use crate::trace::rows::{Hasher, Key, Rows, Sum as _, hash_of};
 use crate::wire::Guid;
 
 use key::{OutcomeKey, ProductKey};
 use row::{Row, Sample};
-use rows::{Hasher, Key, Rows, hash_of};
 
 pub use text::StatsLayout;
 
@@ -28,10 +27,10 @@ pub use text::StatsLayout;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     all: Row,
-    clients: Rows<IpAddr>,
-    hosts: Rows<Endpoint>,
-    products: Rows<ProductKey>,
-    outcomes: Rows<OutcomeKey>,
+    clients: Rows<IpAddr, Row>,
+    hosts: Rows<Endpoint, Row>,
+    products: Rows<ProductKey, Row>,
+    outcomes: Rows<OutcomeKey, Row>,
     machines: Machines,
 }
 
@@ -71,7 +70,7 @@ impl Stats {
 
     /// Adds what another one has counted.
     pub fn merge(&mut self, other: Self) {
-        self.all.merge(&other.all);
+        self.all.merge(other.all);
         self.clients.merge(other.clients);
         self.hosts.merge(other.hosts);
         self.products.merge(other.products);
@@ -84,6 +83,18 @@ impl Stats {
     pub fn exchanges(&self) -> u64 {
         self.all.exchanges
     }
+}
+
+/// The rows with the most exchanges first, by key where they have as many.
+fn sorted<K: Key>(rows: &Rows<K, Row>) -> Vec<(K, &Row)> {
+    let mut rows: Vec<(K, &Row)> = rows.iter().map(|(key, row)| (key.clone(), row)).collect();
+    rows.sort_by(|(a, left), (b, right)| right.exchanges.cmp(&left.exchanges).then_with(|| a.cmp(b)));
+    rows
+}
+
+/// The sum of the keys that were not kept, and about how many they are: of each there was an exchange.
+fn rest<K: Key>(rows: &Rows<K, Row>) -> Option<(&Row, u64)> {
+    rows.rest().map(|(rest, about)| (rest, about.min(rest.exchanges.max(1))))
 }
 
 /// The distinct machines that asked each host. Beyond the bound, the pairs with the least hashes are kept, as in
@@ -259,8 +270,8 @@ mod tests {
             stats.count(&Exchange { server: Endpoint { port: 1689, ..exchange.server }, ..exchange });
         }
         assert_eq!(stats.clients.len(), 6_000);
-        let kept: u64 = stats.clients.sorted().iter().map(|(_, row)| row.exchanges).sum();
-        let (rest, about) = stats.clients.rest().unwrap();
+        let kept: u64 = stats.clients.iter().map(|(_, row)| row.exchanges).sum();
+        let (rest, about) = rest(&stats.clients).unwrap();
         assert_eq!((kept, rest.exchanges), (12_000, 188_000));
         assert!((89_300..98_700).contains(&about), "{about}");
         assert_eq!((stats.machines.pairs.len(), stats.machines.has_more), (1 << 17, true));

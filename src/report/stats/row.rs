@@ -1,3 +1,4 @@
+use crate::trace::rows::Sum;
 use crate::trace::{Ending, Record};
 
 use super::histogram::Histogram;
@@ -56,7 +57,13 @@ impl Row {
         self.see(sample.seen);
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    fn see(&mut self, seen: Option<(i64, i64)>) {
+        self.seen = seen.map_or(self.seen, |seen| widened(self.seen, seen));
+    }
+}
+
+impl Sum for Row {
+    fn merge(&mut self, other: Self) {
         self.exchanges += other.exchanges;
         self.answered += other.answered;
         self.refused += other.refused;
@@ -67,10 +74,6 @@ impl Row {
         self.failed_checks += other.failed_checks;
         self.times.merge(&other.times);
         self.see(other.seen);
-    }
-
-    fn see(&mut self, seen: Option<(i64, i64)>) {
-        self.seen = seen.map_or(self.seen, |seen| widened(self.seen, seen));
     }
 }
 

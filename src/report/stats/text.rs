@@ -1,11 +1,11 @@
 use std::fmt::{self, Display, Write as _};
 use std::io;
 
+use crate::trace::rows::{Key, Rows};
 use crate::wire::Rfc3339;
 
 use super::row::Row;
-use super::rows::{Key, Rows};
-use super::{Machines, Stats};
+use super::{Machines, Stats, rest, sorted};
 
 /// How much of the statistics is shown as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +70,10 @@ fn write_table<K: Key + Display>(
     page: &mut String,
     layout: &StatsLayout,
     noun: &str,
-    rows: &Rows<K>,
+    rows: &Rows<K, Row>,
     machines: Option<&dyn Fn(&K) -> String>,
 ) -> fmt::Result {
-    let sorted = rows.sorted();
+    let sorted = sorted(rows);
     if sorted.is_empty() {
         return Ok(());
     }
@@ -89,7 +89,7 @@ fn write_table<K: Key + Display>(
         let asked_by = machines.map(|machines| machines(key));
         table.push(cells(row, layout, asked_by, key.to_string()));
     }
-    let rest = rows.rest();
+    let rest = rest(rows);
     if let Some((row, about)) = rest {
         let asked_by = machines.map(|_| "-".to_owned());
         table.push(cells(row, layout, asked_by, format!("others (about {about} {noun}s)")));
