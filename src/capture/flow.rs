@@ -143,6 +143,8 @@ pub struct FlowInfo {
     pub bytes: [u64; 2],
     /// Places where bytes came again and were others, of the client and of the server.
     pub conflicts: [u64; 2],
+    /// Packets of the client and of the server that only brought what had come before: SYNs and bytes that were sent again.
+    pub repeated: [u64; 2],
     /// Packets of the client and of the server with urgent data, which are read where they stand in the stream.
     pub urgent: [u64; 2],
 }
@@ -197,6 +199,7 @@ impl FlowInfo {
             fin: [None; 2],
             bytes: [0; 2],
             conflicts: [0; 2],
+            repeated: [0; 2],
             urgent: [0; 2],
         }
     }

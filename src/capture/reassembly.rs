@@ -20,6 +20,8 @@ pub(super) struct Reassembly {
 pub(super) trait Sink {
     fn data(&mut self, direction: Direction, chunk: Chunk<'_>);
     fn gap(&mut self, direction: Direction, gap: Gap);
+    /// A segment has brought nothing that had not come before.
+    fn repeated(&mut self, direction: Direction);
     fn conflict(&mut self, direction: Direction, conflict: Conflict<'_>);
 }
 
@@ -214,6 +216,9 @@ impl Reassembly {
             half.compare_with_remembered(sink, direction, offset, payload, stamp);
         }
         if end <= half.next {
+            if !is_probe {
+                sink.repeated(direction);
+            }
             return;
         }
         half.hold(sink, direction, offset, payload, length, needs, stamp);

@@ -249,6 +249,7 @@ fn note_flags(info: &mut FlowInfo, direction: Direction, segment: &Segment<'_>, 
     let flags = segment.flags;
     if flags.syn {
         let syn = if direction == Direction::ToServer { &mut info.syn } else { &mut info.syn_ack };
+        info.repeated[direction as usize] += u64::from(syn.is_some());
         syn.get_or_insert(stamp);
     }
     if flags.fin {
@@ -275,6 +276,10 @@ impl<H: Handler> reassembly::Sink for Sink<'_, H> {
 
     fn gap(&mut self, direction: Direction, gap: Gap) {
         self.handler.gap(self.info, self.state, direction, gap);
+    }
+
+    fn repeated(&mut self, direction: Direction) {
+        self.info.repeated[direction as usize] += 1;
     }
 
     fn conflict(&mut self, direction: Direction, conflict: Conflict<'_>) {

@@ -2,6 +2,7 @@
 
 mod check;
 mod decode;
+mod diagnose;
 mod excerpt;
 mod explain;
 mod fuzz;
@@ -48,6 +49,8 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 judged and found wanting, 2 usag
 enum Command {
     /// Show the activation exchanges in captures, HAR files and bodies: every field named, decrypted and verified
     Decode(decode::Arguments),
+    /// Tell the story of each activation: who asked whom for what, how it ended, why, and what to do
+    Diagnose(diagnose::Arguments),
     /// Judge captures by the rules of conformance
     Check(check::Arguments),
     /// List the rules of conformance, or explain one
@@ -70,6 +73,7 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Decode(arguments) }) => decode::run(&arguments),
+        Ok(Arguments { command: Command::Diagnose(arguments) }) => diagnose::run(&arguments),
         Ok(Arguments { command: Command::Check(arguments) }) => check::run(&arguments),
         Ok(Arguments { command: Command::Rules(arguments) }) => rules::run(&arguments),
         Ok(Arguments { command: Command::Report(arguments) }) => report::run(&arguments),

@@ -1,7 +1,83 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
+use crate::capture::Comment;
+use crate::mak::vamt::Computer;
 use crate::redact::StandIns;
+use crate::trace::{
+    ChannelRecord, ConnectionRecord, ControlRecord, DirectoryExchange, Exchange, FileRecord, GuestExchange,
+    Lookup, MakExchange, Notice, ObjectRecord, Observer, PduRecord, Scribe, Search, Summary,
+};
+
+/// An observer that is told stand-ins, where there are any.
+pub(super) struct StandingIn<'a, O> {
+    pub(super) observer: O,
+    stand_ins: Option<&'a StandIns>,
+}
+
+impl<'a, O> StandingIn<'a, O> {
+    pub(super) fn new(observer: O, stand_ins: Option<&'a StandIns>) -> Self {
+        Self { observer, stand_ins }
+    }
+}
+
+macro_rules! told {
+    ($($name:ident: $record:ty),+ $(,)?) => {
+        $(fn $name(&mut self, record: &$record) {
+            match self.stand_ins {
+                Some(stand_ins) => self.observer.$name(&stand_ins.$name(record)),
+                None => self.observer.$name(record),
+            }
+        })+
+    };
+}
+
+impl<O: Observer> Observer for StandingIn<'_, O> {
+    told! {
+        exchange: Exchange,
+        mak: MakExchange,
+        computer: Computer,
+        directory: DirectoryExchange,
+        object: ObjectRecord,
+        lookup: Lookup,
+        search: Search,
+        guest: GuestExchange,
+        channel: ChannelRecord,
+        control: ControlRecord,
+        connection: ConnectionRecord,
+        notice: Notice,
+        comment: Comment,
+    }
+
+    fn file(&mut self, file: &FileRecord<'_>) {
+        self.observer.file(file);
+    }
+
+    fn pdu(&mut self, pdu: &PduRecord<'_>) {
+        match self.stand_ins {
+            Some(stand_ins) => stand_ins.pdu(pdu, &mut |pdu| self.observer.pdu(pdu)),
+            None => self.observer.pdu(pdu),
+        }
+    }
+
+    fn summary(&mut self, summary: &Summary) {
+        self.observer.summary(summary);
+    }
+
+    fn wants_more(&self) -> bool {
+        self.observer.wants_more()
+    }
+}
+
+impl<O: Scribe> Scribe for StandingIn<'_, O> {
+    fn written(&self) -> usize {
+        self.observer.written()
+    }
+
+    fn turn(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        self.observer.turn(empty)
+    }
+}
 
 /// The stand-ins for `--redact`: of the secret that was given, or of one that nobody knows, and that is gone at the end.
 pub(super) fn stand_ins(secret: &str) -> StandIns {

@@ -1,6 +1,9 @@
 //! Rows by key, no more than a bound: the same ones, whoever counted what.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::capture::Endpoint;
 
 /// What a row is about. The hash decides which rows are kept when there are too many, and has to be the same
 /// everywhere and always.
@@ -95,6 +98,22 @@ pub(crate) fn hash_of(key: &impl Key) -> u64 {
     let mut hasher = Hasher(0xcbf2_9ce4_8422_2325);
     key.hash(&mut hasher);
     hasher.finish()
+}
+
+impl Key for IpAddr {
+    fn hash(&self, hasher: &mut Hasher) {
+        match self {
+            Self::V4(address) => hasher.write(&address.octets()),
+            Self::V6(address) => hasher.write(&address.octets()),
+        }
+    }
+}
+
+impl Key for Endpoint {
+    fn hash(&self, hasher: &mut Hasher) {
+        self.address.hash(hasher);
+        hasher.write(&self.port.to_be_bytes());
+    }
 }
 
 /// FNV-1a, and its bits mixed once more, because its high ones depend too little on the last bytes.

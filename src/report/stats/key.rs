@@ -1,7 +1,5 @@
 use std::fmt;
-use std::net::IpAddr;
 
-use crate::capture::Endpoint;
 use crate::catalog::product;
 use crate::directory::ResultCode;
 use crate::discovery::{self, Opcode, RecordType};
@@ -175,22 +173,6 @@ impl fmt::Display for OutcomeKey {
             },
             Self::Named(protocol, name, None) => write!(f, "{protocol} {name}"),
         }
-    }
-}
-
-impl Key for IpAddr {
-    fn hash(&self, hasher: &mut Hasher) {
-        match self {
-            Self::V4(address) => hasher.write(&address.octets()),
-            Self::V6(address) => hasher.write(&address.octets()),
-        }
-    }
-}
-
-impl Key for Endpoint {
-    fn hash(&self, hasher: &mut Hasher) {
-        self.address.hash(hasher);
-        hasher.write(&self.port.to_be_bytes());
     }
 }
 
