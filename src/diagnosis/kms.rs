@@ -62,7 +62,7 @@ impl Draft<'_> {
             method: self.method(),
             machine: self.machine(),
             product: self.product(),
-            found: self.routes(around),
+            found: self.routes(),
             hosts: self.hosts(),
             status: Status::Unknown,
             verdict: String::new(),
@@ -89,6 +89,9 @@ impl Draft<'_> {
                     .push("the request: the capture begins behind it, or its packets are missing".to_owned());
             }
             None => self.tell_failure(&mut story, around),
+        }
+        if around.has_dns && story.found.contains(&Route::NotSeen) {
+            story.unseen.push("how the machine came to its host: no DNS of it in this capture".to_owned());
         }
         if let Some(Reply::Answered(response)) = last.map(|call| &call.reply) {
             story.remarks.extend(intervals(response.activation, response.renewal, last));
@@ -141,12 +144,7 @@ impl Draft<'_> {
             let evidence = vec![Evidence::new(failure.stamps(), "the first of them")];
             story.remarks.push(Finding::new(CauseKind::TriedBefore, text, evidence));
         }
-        let on_the_way = self.connections().filter(|connection| !is_sealed(connection));
-        for finding in
-            on_the_way.filter_map(|connection| connection_finding(connection, around)).take(MOST_FINDINGS)
-        {
-            story.remarks.push(finding);
-        }
+        story.remarks.extend(self.connection_findings(around));
         story.remarks.extend(self.lost(success, around));
         story.remarks.extend(self.clone_finding(around));
         if let Some(offset) = success.clock_offset().filter(|offset| offset.abs() > MOST_SKEW)
@@ -166,9 +164,7 @@ impl Draft<'_> {
     fn tell_failure(&self, story: &mut Story, around: &Surroundings<'_>) {
         let mut causes = self.call_findings(self.calls().collect(), around);
         let connections: Vec<&Connection> = self.connections().collect();
-        let relevant = connections.iter().rev().filter(|connection| !is_sealed(connection));
-        for connection in relevant.take(MOST_FINDINGS) {
-            let Some(finding) = connection_finding(connection, around) else { continue };
+        for finding in self.connection_findings(around) {
             if !causes.iter().any(|known| known.kind == finding.kind) {
                 causes.push(finding);
             }
@@ -313,7 +309,7 @@ impl Draft<'_> {
         }
     }
 
-    fn routes(&self, around: &Surroundings<'_>) -> Vec<Route> {
+    fn routes(&self) -> Vec<Route> {
         let mut routes = Vec::new();
         let mut add = |route: Route| {
             if !routes.contains(&route) {
@@ -329,9 +325,10 @@ impl Draft<'_> {
                 _ => {}
             }
         }
-        let of_calls = self.calls().map(|call| call.found.as_deref());
-        let of_connections = self.connections().filter(|c| !c.is_directory).map(|c| c.found.as_deref());
-        for found in of_calls.chain(of_connections) {
+        let of_calls = self.calls().map(|call| (call.server, call.found.as_deref()));
+        let of_connections =
+            self.connections().filter(|c| !c.is_directory).map(|c| (c.server, c.found.as_deref()));
+        for (server, found) in of_calls.chain(of_connections) {
             add(match found {
                 Some(found) => match &found.via {
                     Some(via) if via.kms_domain().is_some() => {
@@ -339,7 +336,9 @@ impl Draft<'_> {
                     }
                     _ => Route::Name(found.name.clone()),
                 },
-                None if around.has_dns && self.questions().next().is_some() => Route::Address,
+                None if self.questions().next().is_some() => {
+                    self.route_to(server.address).unwrap_or(Route::Address)
+                }
                 None => Route::NotSeen,
             });
         }
@@ -348,6 +347,17 @@ impl Draft<'_> {
             routes.retain(|route| !matches!(route, Route::Address | Route::NotSeen));
         }
         routes
+    }
+
+    /// The way to an address by what the machine was told over another family of addresses.
+    fn route_to(&self, address: IpAddr) -> Option<Route> {
+        let named = self.questions().find(|question| question.addresses.contains(&address))?;
+        let is_target =
+            |question: &&Question| question.services.iter().any(|(target, _)| *target == named.name);
+        Some(match self.questions().find(is_target) {
+            Some(service) => Route::Service(service.name.clone(), named.name.clone()),
+            None => Route::Name(named.name.clone()),
+        })
     }
 
     fn hosts(&self) -> Vec<Host> {
@@ -421,6 +431,32 @@ impl Draft<'_> {
             findings.push(call_finding(call, around));
         }
         findings
+    }
+
+    /// Of each way in which connections failed the last one, with how often, the latest way first.
+    fn connection_findings(&self, around: &Surroundings<'_>) -> Vec<Finding> {
+        let mut findings: Vec<(Finding, u64)> = Vec::new();
+        let failed = self.connections().rev().filter(|connection| !is_sealed(connection));
+        for finding in failed.filter_map(|connection| connection_finding(connection, around)) {
+            let is_full = findings.len() == MOST_FINDINGS;
+            match findings.iter_mut().find(|(known, _)| known.kind == finding.kind) {
+                Some((known, count)) => {
+                    *count += 1;
+                    // The first of them as well: how long it has gone on.
+                    known.evidence.truncate(1);
+                    known.evidence.extend(finding.evidence);
+                }
+                None if is_full => {}
+                None => findings.push((finding, 1)),
+            }
+        }
+        let told = findings.into_iter().map(|(mut finding, count)| {
+            if count > 1 {
+                finding.text = format!("{} ({count} times)", finding.text);
+            }
+            finding
+        });
+        told.collect()
     }
 
     /// Why DNS led nowhere: nothing of it is a cause once one answer has led somewhere.
@@ -839,16 +875,8 @@ fn connection_finding(connection: &Connection, around: &Surroundings<'_>) -> Opt
                 format!("Nobody answers at {host}: {} without an answer{waited}.", counted(syns, "SYN"));
             Finding::new(CauseKind::HostUnreachable, text, vec![at("SYN without an answer")])
         }
-        Stage::NotRpc | Stage::OtherHttp => {
-            let what = if connection.is_http || connection.stage == Stage::OtherHttp {
-                "HTTP"
-            } else {
-                "another protocol"
-            };
-            let text =
-                format!("Something other than a KMS host is at {host}: what was said there is {what}.");
-            Finding::new(CauseKind::WrongService, text, vec![at("no DCE/RPC")])
-        }
+        Stage::NotRpc | Stage::OtherHttp => wrong_service(connection, &host),
+        Stage::NotBound if ended.skipped[1] > 0 && !ended.has_gaps => wrong_service(connection, &host),
         Stage::Sealed if !connection.is_directory => {
             let text = format!("Something other than a KMS host is at {host}: what was said there is TLS.");
             Finding::new(CauseKind::WrongService, text, vec![at("TLS")])
@@ -875,6 +903,14 @@ fn connection_finding(connection: &Connection, around: &Surroundings<'_>) -> Opt
         }
         Stage::Sealed | Stage::SaslSealed | Stage::Called => return None,
     })
+}
+
+/// Another service on the port.
+fn wrong_service(connection: &Connection, host: &str) -> Finding {
+    let what = connection.other_protocol.unwrap_or("another protocol");
+    let text = format!("Something other than a KMS host is at {host}: what it says is {what}.");
+    let evidence = Evidence::new([connection.first, connection.ended.last], format!("{what}, no DCE/RPC"));
+    Finding::new(CauseKind::WrongService, text, vec![evidence])
 }
 
 /// A bind that was not answered, or whose PDUs were cut.

@@ -108,8 +108,8 @@ pub(super) struct Connection {
     pub(super) server_name: Option<String>,
     pub(super) refusal: Option<Refusal>,
     pub(super) is_directory: bool,
-    /// True where it looks like HTTP.
-    pub(super) is_http: bool,
+    /// The protocol that was spoken in place of DCE/RPC.
+    pub(super) other_protocol: Option<&'static str>,
     /// True where it is on a port of volume activation or proposes its interface.
     pub(super) is_kms: bool,
 }
@@ -124,6 +124,8 @@ pub(super) struct Ended {
     pub(super) fin: [Option<Stamp>; 2],
     pub(super) bytes: [u64; 2],
     pub(super) repeated: [u64; 2],
+    /// Bytes that are no PDU.
+    pub(super) skipped: [u64; 2],
     /// PDUs whose end is missing.
     pub(super) cut: [u64; 2],
     pub(super) has_gaps: bool,
@@ -504,6 +506,7 @@ impl Observer for Notebook {
             fin: flow.fin,
             bytes: flow.bytes,
             repeated: flow.repeated,
+            skipped: connection.skipped,
             cut: connection.cut,
             has_gaps: connection.has_gaps,
         };
@@ -518,6 +521,7 @@ impl Observer for Notebook {
         let tls = tls.or(connection.directory.as_ref().and_then(|directory| directory.tls.as_ref()));
         let hello = tls.and_then(|tls| tls.info.client_hello.as_ref());
         let is_http = connection.web.as_ref().is_some_and(|web| web.messages != [0; 2]);
+        let other_protocol = connection.other_protocol.or(is_http.then_some("HTTP"));
         let facts = Connection {
             server: flow.server,
             first: flow.first,
@@ -527,7 +531,7 @@ impl Observer for Notebook {
             server_name: hello.and_then(|hello| hello.server_name.clone()),
             refusal: refusal(connection),
             is_directory: connection.directory.is_some(),
-            is_http,
+            other_protocol,
             is_kms: connection.is_kms,
         };
         let place = (flow.first.frame, flow.stream, 0);

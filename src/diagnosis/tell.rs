@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::discovery::Name;
 use crate::mak;
 use crate::trace::Stage;
 use crate::wire::Guid;
@@ -126,6 +127,15 @@ fn drafts(notebook: &Notebook) -> (Vec<Draft<'_>>, Ways<'_>) {
                 }
             }
         }
+        let owners = owners_by_answers(&orphans, &machines);
+        let mut owner = owners.into_iter();
+        orphans.retain(|step| match owner.next().flatten() {
+            Some(at) => {
+                drafts[at].steps.push(step);
+                false
+            }
+            None => true,
+        });
         if orphans.iter().any(|step| is_telling(step)) {
             drafts.push(Draft {
                 key: None,
@@ -136,8 +146,38 @@ fn drafts(notebook: &Notebook) -> (Vec<Draft<'_>>, Ways<'_>) {
             });
         }
     }
+    let frame = |step: &ClientStep| step.stamps().0.map_or(0, |stamp| stamp.frame);
+    drafts.iter_mut().for_each(|draft| draft.steps.sort_by_key(|step| frame(step)));
     drafts.sort_by_key(|draft| draft.first().map_or(u64::MAX, |stamp| stamp.frame));
     (drafts, ways)
+}
+
+/// Whose questions they are, by who called the addresses that were answered, as where DNS is asked over one family of
+/// addresses and the host over the other; none where nobody did, or several.
+fn owners_by_answers(steps: &[&ClientStep], machines: &[(&MachineKey, &MachineFacts)]) -> Vec<Option<usize>> {
+    let question = |step: &ClientStep| match step {
+        ClientStep::Question(question) => Some(question.clone()),
+        _ => None,
+    };
+    let owner = |question: &Question| {
+        let is_led = |call: &Call| question.addresses.contains(&call.server.address);
+        let mut owners = machines.iter().enumerate().filter(|(_, (_, facts))| facts.calls.iter().any(is_led));
+        let (at, _) = owners.next()?;
+        owners.next().is_none().then_some(at)
+    };
+    let questions: Vec<Option<Question>> = steps.iter().map(|step| question(step)).collect();
+    let named: Vec<(Name, usize)> = questions
+        .iter()
+        .flatten()
+        .filter_map(|question| Some((question.name.clone(), owner(question)?)))
+        .collect();
+    let of = |question: &Question| {
+        let is_told = |name: &Name| {
+            *name == question.name || question.services.iter().any(|(target, _)| target == name)
+        };
+        named.iter().find(|(name, _)| is_told(name)).map(|(_, at)| *at)
+    };
+    questions.iter().map(|question| of(question.as_ref()?)).collect()
 }
 
 enum Way {

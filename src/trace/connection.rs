@@ -33,6 +33,8 @@ pub struct ConnectionRecord {
     pub exchanges: u64,
     /// Calls of other interfaces.
     pub other_calls: u64,
+    /// On a port of volume activation, the protocol that bytes look like that are no DCE/RPC: HTTP, TLS, SSH or SMB.
+    pub other_protocol: Option<&'static str>,
     /// What is known of a connection that is read as HTTP or TLS, and not as DCE/RPC.
     pub web: Option<Box<WebRecord>>,
     /// What is known of a connection that is read as LDAP.
@@ -108,6 +110,7 @@ impl ConnectionRecord {
             is_kms: false,
             exchanges: 0,
             other_calls: 0,
+            other_protocol: None,
             web: None,
             directory: None,
             found: None,

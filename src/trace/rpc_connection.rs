@@ -24,6 +24,8 @@ struct Connection {
     bind_nak: Option<u16>,
     is_bound: bool,
     is_kms_port: bool,
+    /// What bytes that are no DCE/RPC look like.
+    other_protocol: Option<&'static str>,
     /// True once something on a port that is none of volume activation's shows that it is no DCE/RPC.
     is_dismissed: bool,
 }
@@ -129,6 +131,7 @@ impl RpcConnection {
             is_kms: proposes_kms || rest.calls.exchanges > 0,
             exchanges: rest.calls.exchanges,
             other_calls: rest.calls.other_calls,
+            other_protocol: rest.other_protocol,
             ..ConnectionRecord::silent(flow, end)
         })
     }
@@ -147,6 +150,7 @@ impl Connection {
             bind_nak: None,
             is_bound: false,
             is_kms_port,
+            other_protocol: None,
             is_dismissed: false,
         }
     }
@@ -238,6 +242,7 @@ impl Connection {
                     last: first,
                     content,
                 });
+                self.other_protocol = self.other_protocol.or(protocol_of(sample));
                 if !told {
                     let looks_like = describe(sample);
                     tracer.notice(&Notice {
@@ -322,20 +327,29 @@ pub(super) fn how_it_ended(flow: &FlowInfo, direction: Direction) -> String {
     }
 }
 
-/// What bytes that are no DCE/RPC look like, as the end of a clause; empty where nothing is known.
-fn describe(sample: &[u8]) -> String {
+/// The protocol that bytes look like that are no DCE/RPC.
+fn protocol_of(sample: &[u8]) -> Option<&'static str> {
     const METHODS: [&[u8]; 9] =
         [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"CONNECT ", b"DELETE ", b"PATCH ", b"HTTP/"];
-    let line = sample.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
     if METHODS.iter().any(|method| sample.starts_with(method)) {
-        format!(" but HTTP ({:?})", String::from_utf8_lossy(line))
+        Some("HTTP")
     } else if let [0x14..=0x17, 3, 0..=4, ..] = sample {
-        " but TLS".to_owned()
+        Some("TLS")
     } else if sample.starts_with(b"SSH-") {
-        format!(" but SSH ({:?})", String::from_utf8_lossy(line))
+        Some("SSH")
     } else if sample.get(4..8) == Some(b"\xfeSMB") || sample.get(4..8) == Some(b"\xffSMB") {
-        " but SMB".to_owned()
+        Some("SMB")
     } else {
-        String::new()
+        None
+    }
+}
+
+/// That, as the end of a clause, with the line of those that begin with one; empty where nothing is known.
+fn describe(sample: &[u8]) -> String {
+    let line = sample.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
+    match protocol_of(sample) {
+        Some(name @ ("HTTP" | "SSH")) => format!(" but {name} ({:?})", String::from_utf8_lossy(line)),
+        Some(name) => format!(" but {name}"),
+        None => String::new(),
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use crate::capture::{
     Chunk, Comment, Conflict, Direction, End, FlowInfo, Gap, Handler, SHARDS, Stamp, shard_of,
 };
+use crate::discovery;
 use crate::kms::Verifier;
-use crate::mak::vamt;
+use crate::mak::{self, vamt};
 use crate::rpc::{Header, Pdu};
 use crate::tls::KeyLog;
 use crate::wire::{Error, Hex};
@@ -431,11 +432,13 @@ impl<O: Observer> Handler for Tracer<O> {
 
     fn close(&mut self, flow: &FlowInfo, state: State, end: End) {
         self.held[shard_of(flow.stream)] -= state.held();
+        let found = self.found_of(flow.stream);
+        let is_meant = || self.is_kms_port(flow) || found.as_deref().is_some_and(leads_to_a_service);
         let record = match state {
+            State::Fresh if is_meant() => Some(ConnectionRecord::silent(flow, end)),
             State::Rpc(connection) => connection.close(self, flow, end),
             State::Web(connection) => connection.close(self, flow, end),
             State::Directory(connection) => connection.close(self, flow, end),
-            State::Fresh if self.is_kms_port(flow) => Some(ConnectionRecord::silent(flow, end)),
             State::Fresh | State::Ignored => None,
         };
         let found = self.take_found(flow.stream);
@@ -448,6 +451,12 @@ impl<O: Observer> Handler for Tracer<O> {
             None => self.summary.other_connections += 1,
         }
     }
+}
+
+/// True for the hosts that are asked for activation: those of KMS by their service or in Azure, and those of MAK.
+fn leads_to_a_service(found: &Found) -> bool {
+    let is_kms = found.via.as_ref().is_some_and(|via| via.kms_domain().is_some());
+    is_kms || discovery::is_of_interest(&found.name) || mak::is_service_host(found.name.as_str())
 }
 
 impl<O: Observer> Out for Tracer<O> {

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::diagnosis::words::{counted, duration};
@@ -18,7 +19,7 @@ const MANY: usize = 4;
 
 /// The stories of each input, those that need something first.
 pub(super) fn stories(files: &[FileDiagnosis], look: DiagnosisLook) -> String {
-    let mut page = Page { out: String::new(), look };
+    let mut page = Page { out: String::new(), told: HashSet::new(), look };
     for (at, file) in files.iter().enumerate() {
         if at > 0 {
             page.out.push('\n');
@@ -33,11 +34,16 @@ pub(super) fn stories(files: &[FileDiagnosis], look: DiagnosisLook) -> String {
 
 struct Page {
     out: String,
+    /// The remedies of this input that were told already.
+    told: HashSet<String>,
+
     look: DiagnosisLook,
 }
 
 impl Page {
     fn file(&mut self, file: &FileDiagnosis) {
+        self.told.clear();
+
         let name = Plain(&file.name);
         let span = file.span.map_or_else(String::new, |(first, last)| {
             format!("  {}, {}", Rfc3339(first), duration(last.saturating_sub(first)))
@@ -90,6 +96,11 @@ impl Page {
         self.out.push('\n');
         for (what, row) in fleet.outcomes.iter().take(ROWS) {
             let _ = writeln!(self.out, "{:>7}  {what}", row.stories);
+            let causes = file.stories.iter().filter_map(|story| story.causes.first());
+            if let Some(cause) = causes.into_iter().find(|cause| cause.kind.headline() == what) {
+                self.labelled("", cause.kind.remedy());
+                self.told.insert(cause.kind.remedy().to_owned());
+            }
         }
     }
 
@@ -112,7 +123,9 @@ impl Page {
         if let Some(asked) = asked(story) {
             self.labelled("asked", &asked);
         }
-        let found: Vec<String> = story.found.iter().map(Route::label).collect();
+        // That no way was seen, the input says once, or the story.
+        let seen = story.found.iter().filter(|route| **route != Route::NotSeen);
+        let found: Vec<String> = seen.map(Route::label).collect();
         if !found.is_empty() {
             self.labelled("found", &found.join("; "));
         }
@@ -135,7 +148,9 @@ impl Page {
         for evidence in &finding.evidence {
             self.labelled("", &evidence.label());
         }
-        if label == "why" || self.look.verbose {
+        let is_told = self.told.contains(&finding.remedy) && !self.look.verbose;
+        if (label == "why" || self.look.verbose) && !is_told {
+            self.told.insert(finding.remedy.clone());
             self.labelled("do", &finding.remedy);
             if let Some(article) = finding.article() {
                 self.labelled("read", &format!("Microsoft: {article}"));
