@@ -169,7 +169,13 @@ impl Draft {
         let (sku, end) = guid_in(&text).ok_or_else(|| wrong(&text))?;
         let behind = &text[end..];
         let dn = behind.match_indices("CN=").find(|(at, _)| is_dn(&behind[*at..])).map(|(at, _)| at);
-        let object_dn = dn.map(|at| behind[at..].lines().next().unwrap_or_default().trim().to_owned());
+        let object_dn = dn.map(|at| {
+            // PowerShell wraps a long one at its spaces.
+            let mut lines = behind[at..].lines().map(str::trim);
+            let first = lines.next().unwrap_or_default();
+            let wrapped = lines.take_while(|line| line.contains('='));
+            wrapped.fold(first.to_owned(), |dn, line| dn + " " + line)
+        });
         // Between the two: the name, behind whatever it is called.
         let between = &behind[..dn.unwrap_or(0)];
         let part = between.split([',', ';', '\n']).map(str::trim).find(|part| !part.is_empty());

@@ -21,12 +21,12 @@ impl<'a> List<'a> {
         };
         let starts = text.match_indices("0x").map(|(at, _)| at + 2);
         let start = starts.into_iter().find(begins)? - 2;
-        Some(Self { values: text[start..].split(',').take(MOST_VALUES).map(str::trim).collect(), at: 0 })
+        Some(Self { values: text[start..].split(',').take(MOST_VALUES).collect(), at: 0 })
     }
 
     /// A list whose values are strings of their own.
     pub(super) fn of(values: &'a [String]) -> Self {
-        Self { values: values.iter().map(|value| value.trim()).collect(), at: 0 }
+        Self { values: values.iter().map(String::as_str).collect(), at: 0 }
     }
 
     /// An error where there are fewer values.
@@ -59,18 +59,24 @@ impl<'a> List<'a> {
 
     /// The next value as it is.
     pub(super) fn text(&mut self) -> &'a str {
-        let value = self.values.get(self.at).copied().unwrap_or_default();
-        self.at += 1;
-        value
+        self.raw().trim()
     }
 
     /// The next value as a number that can be left out. Prose may follow on lines of its own.
     pub(super) fn optional_number(&mut self, field: &'static str) -> Result<Option<u32>, Wrong> {
-        let value = self.text();
-        if value.is_empty() {
-            return Ok(None);
+        let value = self.raw();
+        let line = value.lines().next().unwrap_or_default();
+        match number(value) {
+            None if line.trim().is_empty() => Ok(None),
+            None => Err(Wrong::new(field, "a number or nothing", line)),
+            number => Ok(number),
         }
-        number(value).map(Some).ok_or_else(|| Wrong::new(field, "a number or nothing", value))
+    }
+
+    fn raw(&mut self) -> &'a str {
+        let value = self.values.get(self.at).copied().unwrap_or_default();
+        self.at += 1;
+        value
     }
 
     fn value<T>(

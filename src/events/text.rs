@@ -182,9 +182,15 @@ impl Building {
         column.set(&mut self.draft, value.to_owned());
     }
 
-    /// Another line of the message.
+    /// Another line of the message; the Event Viewer's "Copy" has the same event in XML behind it.
     fn go_on(&mut self, line: &str) {
         let message = &mut self.draft.message;
+        if line.starts_with("<Event ") {
+            let label = message.rfind('\n').unwrap_or_default();
+            message.truncate(label);
+            self.last = Column::Other;
+            return;
+        }
         if message.len() + line.len() < MAX_EVENT {
             message.push('\n');
             message.push_str(line);
