@@ -29,6 +29,7 @@
 //! | 0 | [`wire`] | bytes, and the one positioned error |
 //! | 1 | [`rpc`], [`kms`], [`mak`], [`http`], [`tls`], [`vmbus`], [`discovery`], [`directory`] | one protocol each: parse, encode, its cryptography; no socket, file, clock or randomness |
 //! | 1 | [`catalog`] | names for numbers |
+//! | 1 | [`events`] | what a machine's log says of its activation |
 //! | 2 | [`mutate`] | what a fuzzer changes behind the crypto |
 //! | 2 | [`capture`] | files to packets to streams |
 //! | 3 | [`trace`] | streams, datagrams and records to exchanges, in one order |
@@ -54,6 +55,8 @@ pub mod diagnosis;
 pub mod directory;
 #[forbid(unsafe_code)]
 pub mod discovery;
+#[forbid(unsafe_code)]
+pub mod events;
 #[doc(hidden)]
 #[forbid(unsafe_code)]
 pub mod fuzzing;

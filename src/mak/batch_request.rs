@@ -7,7 +7,7 @@ use crate::wire::{Error, ErrorKind};
 
 use super::layout::XmlWriter;
 use super::xml::{self, BATCH_SERVICE, Element, Field, REQUEST_DOCUMENT, XmlReader};
-use super::{DigestCheck, Encoding, Layout, base64_text, digest};
+use super::{Charset, DigestCheck, Encoding, Layout, base64_text, digest};
 
 /// What the BatchActivation service is asked: `BatchActivate/request/{Digest, RequestXml}`.
 ///
@@ -32,6 +32,11 @@ pub struct BatchRequest {
     pub error: Option<Error>,
     /// Elements beside Digest and RequestXml.
     pub other: Vec<Field>,
+}
+
+impl Encoding {
+    /// UTF-16LE without a byte order mark: what RequestXml has to hold.
+    pub const REQUEST_XML: Self = Self { charset: Charset::Utf16Le, has_bom: false };
 }
 
 impl BatchRequest {

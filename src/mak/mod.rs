@@ -14,7 +14,6 @@ mod base64_text;
 mod batch_request;
 mod batch_response;
 mod digest;
-mod encoding;
 mod envelope;
 mod error_code;
 mod fault;
@@ -29,7 +28,6 @@ mod xml;
 pub use batch_request::{BatchRequest, RequestDocument, RequestItem, RequestType};
 pub use batch_response::{BatchResponse, ErrorInfo, ResponseDocument, ResponseForm, ResponseItem};
 pub use digest::{DigestCheck, digest};
-pub use encoding::{Charset, Encoding};
 pub use envelope::{Content, Message, SoapVersion};
 pub use error_code::ErrorCode;
 pub use fault::Fault;
@@ -43,7 +41,7 @@ pub use verify::{EchoChecks, ItemEcho};
 pub use xml::Field;
 pub(crate) use xml::{BATCH_SERVICE, REQUEST_DOCUMENT, RESPONSE_DOCUMENT, TRUST};
 
-pub use crate::wire::Check;
+pub use crate::wire::{Charset, Check, Encoding};
 
 /// Where the BatchActivation service is asked.
 pub const BATCH_PATH: &str = "/BatchActivation/BatchActivation.asmx";

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::wire::{Error, ErrorKind, utf16};
+use super::{Error, ErrorKind, utf16};
 
 /// How the characters of a document are written as bytes. What its XML declaration says is not asked: the services
 /// declare utf-16 inside UTF-8.
@@ -25,9 +25,6 @@ pub enum Charset {
 }
 
 impl Encoding {
-    /// UTF-16LE without a byte order mark: what RequestXml has to hold.
-    pub const REQUEST_XML: Self = Self { charset: Charset::Utf16Le, has_bom: false };
-
     /// The encoding that a document's first bytes give away: by the byte order mark, or by where the zero of a first
     /// character in ASCII stands.
     #[must_use]
@@ -56,7 +53,7 @@ impl Encoding {
 
     /// The bytes as text, without the byte order mark. What is no character becomes U+FFFD, and the first such place is
     /// the error.
-    pub(super) fn decode<'a>(self, bytes: &'a [u8], layer: &'static str) -> (Cow<'a, str>, Option<Error>) {
+    pub(crate) fn decode<'a>(self, bytes: &'a [u8], layer: &'static str) -> (Cow<'a, str>, Option<Error>) {
         let mark = self.mark_length();
         let bytes = bytes.get(mark..).unwrap_or_default();
         let malformed = |offset, what| {
@@ -91,7 +88,7 @@ impl Encoding {
     }
 
     /// Where, among the bytes that were decoded, the character at an offset of the text stands.
-    pub(super) fn offset(self, bytes: &[u8], text: &str, at: usize) -> usize {
+    pub(crate) fn offset(self, bytes: &[u8], text: &str, at: usize) -> usize {
         let mark = self.mark_length();
         if self.charset != Charset::Utf8 {
             let units = text.get(..at).unwrap_or(text).encode_utf16().count();
@@ -109,7 +106,7 @@ impl Encoding {
     }
 
     /// How many bytes the byte order mark takes.
-    pub(super) fn mark_length(self) -> usize {
+    pub(crate) fn mark_length(self) -> usize {
         match self.charset {
             _ if !self.has_bom => 0,
             Charset::Utf8 => 3,
