@@ -50,6 +50,25 @@ fn host_and_client_understand_each_other() {
     }
 }
 
+/// A host that takes NDR32 beside NDR64, as many do, is understood as one that takes NDR64 alone.
+#[test]
+fn a_client_understands_a_host_that_takes_both_syntaxes() {
+    let pieces = pieces("v6");
+    let mut host = flawed::Host::new(Defects::NONE, flawed::NOW, 1688);
+    let mut client = flawed::Client::new(Defects::NONE);
+    client.says(&pieces[BIND].bytes);
+    let said = host.take(&pieces[BIND].bytes);
+    let mut ack = Pdu::parse(&said).unwrap();
+    let Body::BindAck(body) = &mut ack.body else { panic!("{ack:?}") };
+    let taken = body.results.iter().find(|taken| taken.result == 0).copied().unwrap();
+    let ndr32 = volact::rpc::SyntaxId::NDR32;
+    body.results[0] = volact::rpc::ResultElement { transfer_syntax: ndr32, ..taken };
+    client.take(&ack.encode());
+    client.says(&pieces[REQUEST].bytes);
+    client.take(&host.take(&pieces[REQUEST].bytes));
+    assert!(matches!(client.verdict(), Verdict::Activated(_)), "{:?}", client.verdict());
+}
+
 #[test]
 fn what_is_right_but_unusual_passes_with_all_defects_but_the_one_that_it_meets() {
     let right_fragments = fragments(&pieces("v4"), 200, 260);

@@ -1,11 +1,12 @@
 use std::fs;
 use std::io::{self, Read, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::capture::{Packets, Progress, Within};
-use crate::diagnosis::{FileDiagnosis, Notebook, Status};
+use crate::diagnosis::{EventLog, FileDiagnosis, Notebook, Status, join};
+use crate::events;
 use crate::redact::{self, StandIns};
 use crate::report::diagnosis::{DiagnosisFormat, DiagnosisLook, render};
 use crate::trace::{
@@ -24,7 +25,12 @@ pub(super) struct Arguments {
     files: Vec<PathBuf>,
     #[command(flatten)]
     input: Input,
+    /// Windows events beside the captures: a log (.evtx), or text, CSV or XML exported of one, of clients or hosts; can be
+    /// repeated
+    #[arg(long, value_name = "FILE")]
+    events: Vec<PathBuf>,
     /// How to show the stories
+
     #[arg(long, value_enum, default_value_t = DiagnosisFormat::Text, value_name = "FORMAT")]
     format: DiagnosisFormat,
     /// Write to this file in place of standard output
@@ -81,7 +87,12 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let mut diagnosing = Diagnosing { arguments, options, stand_ins: stand_ins.as_ref(), told: Vec::new() };
     arguments.input.read(&files, &progress, &mut diagnosing);
     drop(bar);
-    let told = diagnosing.told;
+    let mut told = diagnosing.told;
+    let logs: Vec<EventLog> = arguments.events.iter().map(|path| log(path)).collect();
+    if !logs.is_empty() {
+        join(&mut told, &logs);
+    }
+
     let look = DiagnosisLook {
         colour: arguments.output.is_none() && is_coloured(arguments.color),
         verbose: arguments.verbose,
@@ -114,6 +125,38 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     } else {
         FINE
     }
+}
+
+/// The events of a file.
+fn log(path: &Path) -> EventLog {
+    let name = path.display().to_string();
+    let mut log = EventLog { name: name.clone(), ..EventLog::default() };
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            complain(format_args!("{name}: cannot be opened: {error}"));
+            log.has_failed = true;
+            return log;
+        }
+    };
+    let counts = events::read(&name, io::BufReader::new(file), &mut |event| match event {
+        Ok(event) if log.events.len() < EventLog::MOST_EVENTS => log.events.push(event),
+        Ok(_) => log.left_out += 1,
+        Err(error) => {
+            if log.errors.len() < EventLog::MOST_ERRORS {
+                complain(&error);
+                log.errors.push(error.to_string());
+            } else {
+                log.errors_left_out += 1;
+            }
+        }
+    });
+    log.other = counts.other;
+    if counts.form == events::Form::Unknown {
+        complain(format_args!("{name}: neither an event log nor text, CSV or XML of one"));
+        log.has_failed = true;
+    }
+    log
 }
 
 /// Keeps what matters of each input, and tells its stories.

@@ -14,26 +14,18 @@ pub(super) fn tell(bus: Bus, facts: &GuestFacts) -> Story {
     let stamps = || steps.iter().flat_map(|step| [step.asked_at, step.answered_at]).flatten();
     let span = stamps().min_by_key(|stamp| stamp.frame).zip(stamps().max_by_key(|stamp| stamp.frame));
     let mut story = Story {
-        number: 0,
         method: Method::Avma,
         machine: Machine { other: Some(format!("the guest on interface {}", bus.0)), ..Machine::default() },
         product: Product {
             name: Some("Windows Server, by its virtualization host".to_owned()),
             ..Product::default()
         },
-        found: Vec::new(),
-        hosts: Vec::new(),
-        status: Status::Unknown,
-        verdict: String::new(),
-        causes: Vec::new(),
-        remarks: Vec::new(),
-        unseen: Vec::new(),
         attempts: asked,
         span,
         service_time: facts.service_time,
         steps_left_out: facts.asked.left_out() + facts.answered.left_out(),
         steps,
-        events: Vec::new(),
+        ..Story::default()
     };
     let cause = |kind, text: String, stamps: Vec<Stamp>, shown: &str| {
         Finding::new(kind, text, vec![Evidence::new(stamps, shown)])

@@ -98,6 +98,12 @@ pub enum CauseKind {
     TriedBefore,
     /// The machine is activated, and a later try failed.
     FailedSince,
+    /// The machine's own event says that it did not take the answer.
+    MachineRejects,
+    /// An event tells of a request that no capture has.
+    EventWithoutTraffic,
+    /// A request of which the machine's log has no event.
+    TrafficWithoutEvent,
     /// The confirmation ID still has to be installed on the machine.
     ProxyActivation,
 }
@@ -112,7 +118,7 @@ struct Known {
 
 impl CauseKind {
     /// All of them.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 51] = [
         Self::CountTooLow,
         Self::ProductKeyMissing,
         Self::HostNotActivated,
@@ -160,6 +166,9 @@ impl CauseKind {
         Self::HostCannotPublish,
         Self::TriedBefore,
         Self::FailedSince,
+        Self::MachineRejects,
+        Self::EventWithoutTraffic,
+        Self::TrafficWithoutEvent,
         Self::ProxyActivation,
     ];
 
@@ -469,6 +478,24 @@ impl CauseKind {
                 name: "failed-since",
                 headline: "a later try failed",
                 remedy: "The machine stays activated until its binding expires, 180 days after its last success; look at the cause before that.",
+                article: None,
+            },
+            Self::MachineRejects => Known {
+                name: "machine-rejects",
+                headline: "the machine did not take the host's answer",
+                remedy: "Look the error up (volact explain, slui 0x2a), and compare it with what the capture shows of the answer.",
+                article: Some(CODES_ARTICLE),
+            },
+            Self::EventWithoutTraffic => Known {
+                name: "event-without-traffic",
+                headline: "an event tells of what is in no capture",
+                remedy: "Capture where the machine's packets pass, and long enough.",
+                article: None,
+            },
+            Self::TrafficWithoutEvent => Known {
+                name: "traffic-without-event",
+                headline: "a request is in no log",
+                remedy: "Look at whether the log was cleared or is that of another machine: a CMID can be on several.",
                 article: None,
             },
             Self::ProxyActivation => Known {

@@ -58,23 +58,17 @@ impl Draft<'_> {
     pub(super) fn tell(&self, around: &Surroundings<'_>) -> Story {
         let last = self.calls().next_back();
         let mut story = Story {
-            number: 0,
             method: self.method(),
             machine: self.machine(),
             product: self.product(),
             found: self.routes(),
+            client_minutes: self.client_minutes(),
             hosts: self.hosts(),
-            status: Status::Unknown,
-            verdict: String::new(),
-            causes: Vec::new(),
-            remarks: Vec::new(),
-            unseen: Vec::new(),
             attempts: self.facts.map_or(0, |facts| facts.calls.count()),
             span: self.span(),
-            service_time: None,
             steps: self.steps(around),
             steps_left_out: self.facts.map_or(0, |facts| facts.calls.left_out()) + self.steps_left_out,
-            events: Vec::new(),
+            ..Story::default()
         };
         if story.attempts == 0 {
             story.attempts = self.connections().count() as u64;
@@ -295,6 +289,14 @@ impl Draft<'_> {
             other: None,
             is_vm: asks.map(|asks| asks.is_vm),
         }
+    }
+
+    fn client_minutes(&self) -> Vec<i64> {
+        let times = self.calls().filter_map(|call| call.asks?.client_time);
+        let mut minutes: Vec<i64> = times.map(super::logs::minute).collect();
+        minutes.sort_unstable();
+        minutes.dedup();
+        minutes
     }
 
     fn product(&self) -> Product {

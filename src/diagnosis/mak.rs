@@ -11,7 +11,7 @@ use crate::wire::Epid;
 
 use super::notebook::{ClientStep, Connection, ItemFacts, ItemKey, ItemOutcome, ItemTry, Question};
 use super::words::{code, counted};
-use super::{CauseKind, Evidence, Finding, Host, Machine, Method, Product, Status, Story, steps};
+use super::{CauseKind, Evidence, Finding, Host, Machine, Method, Status, Story, steps};
 
 /// The story of an item of a batch, or of internet activation.
 pub(super) fn tell(key: &ItemKey, facts: &ItemFacts) -> Story {
@@ -242,23 +242,9 @@ pub(super) fn name_of(connection: &Connection) -> Option<String> {
 
 fn empty(client: Option<IpAddr>) -> Story {
     Story {
-        number: 0,
         method: Method::Mak,
         machine: Machine { addresses: client.into_iter().collect(), ..Machine::default() },
-        product: Product::default(),
-        found: Vec::new(),
-        hosts: Vec::new(),
-        status: Status::Unknown,
-        verdict: String::new(),
-        causes: Vec::new(),
-        remarks: Vec::new(),
-        unseen: Vec::new(),
-        attempts: 0,
-        span: None,
-        service_time: None,
-        steps: Vec::new(),
-        steps_left_out: 0,
-        events: Vec::new(),
+        ..Story::default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`Notebook`]: an observer that keeps what matters of an input, within bounds
 //! - [`FileDiagnosis`]: what became of the activations in one input, a [`Story`] a machine and product
 //! - [`Story`]: who asked whom for what, how it ended, why, and what to do: each with its evidence
+//! - [`join`]: the machines' own events beside their stories
 //! - [`Fleet`]: many stories, counted
 //! - [`CauseKind`]: the kinds of causes, with their remedies
 
@@ -12,6 +13,7 @@ mod cause;
 mod edges;
 mod fleet;
 mod kms;
+mod logs;
 mod mak;
 mod notebook;
 mod steps;
@@ -21,6 +23,7 @@ pub(crate) mod words;
 
 pub use cause::CauseKind;
 pub use fleet::{Fleet, FleetRow, outcome};
+pub use logs::{EventLog, join};
 pub use notebook::Notebook;
 pub use story::{
     EventNote, Evidence, FileDiagnosis, Finding, Host, Machine, Method, Product, Route, Status, Step,

@@ -28,12 +28,14 @@ pub struct FileDiagnosis {
     pub notices_left_out: u64,
     /// Packets of it.
     pub packets: u64,
+    /// Events of it, where it is a log.
+    pub events: u64,
     /// True where it could not be read to its end.
     pub has_failed: bool,
 }
 
 /// How one machine asked for the activation of one product, and what came of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Story {
     /// Its number in its input, from 1.
     pub number: usize,
@@ -67,6 +69,8 @@ pub struct Story {
     pub steps: Vec<Step>,
     /// Steps between those that are not kept.
     pub steps_left_out: u64,
+    /// The client's time in its requests, to the minute, in nanoseconds since 1970: those of the first and the last ones.
+    pub client_minutes: Vec<i64>,
     /// The machine's own events that belong to it.
     pub events: Vec<EventNote>,
 }
@@ -85,7 +89,7 @@ pub struct EventNote {
 }
 
 /// By what a machine is activated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// A key management service.
     Kms,
@@ -96,6 +100,7 @@ pub enum Method {
     /// Active Directory.
     Directory,
     /// Nothing was seen that would tell.
+    #[default]
     Unknown,
 }
 
@@ -156,11 +161,12 @@ pub struct Host {
 }
 
 /// How a story ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// Not activated.
     NotActivated,
     /// What the capture holds does not tell.
+    #[default]
     Unknown,
     /// Activated.
     Activated,

@@ -72,6 +72,7 @@ impl Notebook {
             notices: self.notices.iter().cloned().collect(),
             notices_left_out: self.notices.left_out(),
             packets: self.packets,
+            events: 0,
             has_failed: self.has_failed,
         }
     }
@@ -136,6 +137,13 @@ fn drafts(notebook: &Notebook) -> (Vec<Draft<'_>>, Ways<'_>) {
             }
             None => true,
         });
+        orphans.retain(|step| match owner_by_address(*client, step, &drafts) {
+            Some(at) => {
+                drafts[at].steps.push(step);
+                false
+            }
+            None => true,
+        });
         if orphans.iter().any(|step| is_telling(step)) {
             drafts.push(Draft {
                 key: None,
@@ -178,6 +186,22 @@ fn owners_by_answers(steps: &[&ClientStep], machines: &[(&MachineKey, &MachineFa
         named.iter().find(|(name, _)| is_told(name)).map(|(_, at)| *at)
     };
     questions.iter().map(|question| of(question.as_ref()?)).collect()
+}
+
+/// Whose connection it is, by who was told that address over the other family of addresses; none where several were.
+fn owner_by_address(client: IpAddr, step: &ClientStep, drafts: &[Draft<'_>]) -> Option<usize> {
+    let ClientStep::Connection(connection) = step else { return None };
+    let is_told = |step: &&ClientStep| match step {
+        ClientStep::Question(question) => {
+            let is_other_family = question.client.address.is_ipv4() != client.is_ipv4();
+            is_other_family && question.addresses.contains(&connection.server.address)
+        }
+        _ => false,
+    };
+    let mut owners =
+        drafts.iter().enumerate().filter(|(_, draft)| draft.steps.iter().any(|step| is_told(&step)));
+    let (at, _) = owners.next()?;
+    owners.next().is_none().then_some(at)
 }
 
 enum Way {

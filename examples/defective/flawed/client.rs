@@ -198,15 +198,16 @@ impl Asked {
     }
 }
 
-/// Whether NDR64 is what a bind_ack accepts.
+/// Whether NDR64 is among what a bind_ack accepts: the client calls in that context then, also where NDR32 is taken as well.
 fn accepted(pdu: &[u8], is_big: bool) -> Option<bool> {
     let address = usize::from(u16_at(pdu.get(24..26)?, 0, is_big));
     let results = pdu.get((26 + address).next_multiple_of(4)..)?;
     let (&count, results) = results.split_first()?;
     let results = results.get(3..)?.chunks_exact(24).take(count.into());
-    let taken = results.into_iter().find(|result| result[..2] == [0, 0])?;
+    let mut taken = results.into_iter().filter(|result| result[..2] == [0, 0]).peekable();
+    taken.peek()?;
     let ndr64 = if is_big { SyntaxId::NDR64.uuid.to_wire_be() } else { SyntaxId::NDR64.uuid.to_wire() };
-    Some(taken[4..20] == ndr64)
+    Some(taken.any(|result| result[4..20] == ndr64))
 }
 
 /// The data of a response's stub.

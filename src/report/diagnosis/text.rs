@@ -48,9 +48,18 @@ impl Page {
         let span = file.span.map_or_else(String::new, |(first, last)| {
             format!("  {}, {}", Rfc3339(first), duration(last.saturating_sub(first)))
         });
-        let _ = writeln!(self.out, "== {name}{span}, {}", counted(file.packets, "packet"));
+        let size = match file.events {
+            0 => counted(file.packets, "packet"),
+            events => counted(events, "event"),
+        };
+        let _ = writeln!(self.out, "== {name}{span}, {size}");
         let row = Fleet::of(std::slice::from_ref(file)).all;
-        if file.stories.is_empty() {
+        if file.stories.is_empty() && file.events > 0 {
+            let _ = writeln!(
+                self.out,
+                "what these events tell of captured requests stands with the stories above"
+            );
+        } else if file.stories.is_empty() {
             let _ = writeln!(self.out, "nobody asked for activation here");
         } else {
             let _ = writeln!(self.out, "{}", totals(&row));
