@@ -1,6 +1,7 @@
 //! What [`crate::trace`] finds, rendered: for people ([`TextReport`]) and as JSON Lines ([`JsonReport`], described in
 //! `docs/jsonl.md`). Both are [`crate::trace::Observer`]s that write as they are told, so that memory stays bounded.
 
+pub mod diagnosis;
 mod explain;
 mod fields;
 mod json;

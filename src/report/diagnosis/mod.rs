@@ -1,0 +1,5 @@
+//! What [`crate::diagnosis`] tells of activations, rendered.
+
+mod html;
+
+pub use html::html;
