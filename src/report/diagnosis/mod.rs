@@ -1,11 +1,13 @@
 //! What became of activations, rendered: text, JSON Lines, CSV, and a page.
 
 mod csv;
+mod html;
 mod jsonl;
 mod text;
 
 use crate::diagnosis::FileDiagnosis;
 
+pub use html::html;
 pub use jsonl::DIAGNOSIS_SCHEMA;
 
 /// How a diagnosis is shown.
@@ -37,13 +39,17 @@ pub struct DiagnosisLook {
 /// Renders a diagnosis.
 #[must_use]
 pub fn render(files: &[FileDiagnosis], format: DiagnosisFormat, look: DiagnosisLook) -> Vec<u8> {
+    let mut page = Vec::new();
     match (format, look.is_fleet) {
-        (DiagnosisFormat::Text, false) => text::stories(files, look),
-        (DiagnosisFormat::Text, true) => text::fleet(files, look),
-        (DiagnosisFormat::Jsonl, is_fleet) => jsonl::render(files, is_fleet),
-        (DiagnosisFormat::Csv, false) => csv::stories(files),
-        (DiagnosisFormat::Csv, true) => csv::fleet(files),
-        (DiagnosisFormat::Html, _) => String::new(),
+        (DiagnosisFormat::Text, false) => page = text::stories(files, look).into_bytes(),
+        (DiagnosisFormat::Text, true) => page = text::fleet(files, look).into_bytes(),
+        (DiagnosisFormat::Jsonl, is_fleet) => page = jsonl::render(files, is_fleet).into_bytes(),
+        (DiagnosisFormat::Csv, false) => page = csv::stories(files).into_bytes(),
+        (DiagnosisFormat::Csv, true) => page = csv::fleet(files).into_bytes(),
+        (DiagnosisFormat::Html, _) => {
+            // Bytes take all that is written to them.
+            let _ = html::html(files, &mut page);
+        }
     }
-    .into_bytes()
+    page
 }
