@@ -166,7 +166,12 @@ impl Draft<'_> {
         if causes.is_empty() && self.facts.is_none() {
             causes.extend(self.question_findings());
         }
-        if let Some(finding) = self.azure_finding(&causes) {
+        if let Some(mut finding) = self.azure_finding(&causes) {
+            // What the host says of it is no other cause, and nothing can be installed on it.
+            if finding.kind == CauseKind::OfficeAtAzure {
+                let is_same = |cause: &mut Finding| cause.kind == CauseKind::ProductKeyMissing;
+                finding.evidence.extend(causes.extract_if(.., is_same).flat_map(|cause| cause.evidence));
+            }
             causes.insert(0, finding);
         }
         if causes.iter().any(|cause| cause.kind == CauseKind::CountTooLow) {
@@ -215,6 +220,13 @@ impl Draft<'_> {
             return "Not known: Active Directory was searched for activation objects, and none was shown; no KMS was \
                     asked in this capture."
                 .to_owned();
+        }
+        if connections.iter().any(|connection| connection.ended.has_gaps) {
+            story.unseen.push(
+                "bytes of the connection: packets are missing from the capture, or cut by its snap length"
+                    .to_owned(),
+            );
+            return "Not known: the capture does not hold all that was said.".to_owned();
         }
         if self.facts.is_some() {
             return "Not known: what the host answered is not in this capture.".to_owned();

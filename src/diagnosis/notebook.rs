@@ -641,7 +641,7 @@ fn refusal(connection: &ConnectionRecord) -> Option<Refusal> {
     }
     let rejected = connection.contexts.iter().filter_map(|context| match context.outcome {
         rpc::Outcome::Rejected { result, reason } => {
-            let proposed = context.proposed.map_or_else(String::new, |syntax| syntax.to_string());
+            let proposed = context.proposed.map_or_else(String::new, |syntax| syntax.transfer().to_string());
             Some((proposed, result, reason))
         }
         _ => None,
