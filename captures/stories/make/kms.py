@@ -176,7 +176,7 @@ def refused_syntaxes(bind):
 
 def bind_nak(bind):
     """A local limit is reached; version 5.0 would be understood."""
-    return pdu(BIND_NAK, struct.unpack_from("<I", bind, 12)[0], struct.pack("<H3B3x", 2, 1, 5, 0))
+    return pdu(BIND_NAK, struct.unpack_from("<I", bind, 12)[0], struct.pack("<H3B", 2, 1, 5, 0))
 
 
 class Host:

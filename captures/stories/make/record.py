@@ -304,7 +304,8 @@ def retries(s):
     yield
     s.finds()
     for number in range(3):
-        s.at(number * 2 * HOUR)
+        if number:
+            s.at(number * 2 * HOUR)
         s.vlmcs(HOST, PRO, answered=False)
     with s.vlmcsd():
         # That the host listens by now was asked on the cable's other end.
@@ -430,7 +431,7 @@ def rejected_echo(s):
         yield
         s.finds()
         s.asks(HOST, PRO)
-        s.ends("answer_rejected", PRO, f"{HOST}:1688", checks=["cmid"])
+        s.ends("answer_rejected", PRO, f"{HOST}:1688", checks=["cmid_echo"])
 
 
 @story(
