@@ -1,6 +1,6 @@
-//! What the scripts know that made the recordings of discovery, the directory, VMBus and one machine's whole story, held
-//! against what the program tells of them: which host was found by which name, which objects a directory has, what was
-//! said in a channel and when.
+//! What the scripts know that made the recordings of discovery, the directory, VMBus, one machine's whole story and the
+//! stories with one ending each, held against what the program tells of them: which host was found by which name, which
+//! objects a directory has, what was said in a channel and when, who was activated.
 
 #![cfg(feature = "cli")]
 
@@ -598,5 +598,101 @@ mod vmbus {
             assert_eq!(told.0, written, "{name}");
             assert_eq!(summary.notices, if name == "vmbus_torn" { 2 } else { 0 }, "{name}");
         }
+    }
+}
+
+mod stories {
+    use super::*;
+
+    fn names() -> Vec<String> {
+        support::surroundings().into_iter().filter(|name| name.starts_with("stories/")).collect()
+    }
+
+    /// The exchanges of KMS between a story's machine and host, of its product where the truth knows that.
+    fn exchanges<'a>(records: &'a [Value], story: &Value) -> Vec<&'a Value> {
+        let is_of = |exchange: &&Value| {
+            let (client, _) = exchange["client"].as_str().unwrap().rsplit_once(':').unwrap();
+            client.trim_matches(['[', ']']) == story["machine"]
+                && exchange["server"] == story["host"]
+                && (story["act_id"].is_null() || exchange["request"]["sku_id"] == story["act_id"])
+        };
+        of_type(records, "exchange").into_iter().filter(is_of).collect()
+    }
+
+    /// Answered, every check holds, and the host has counted enough.
+    fn is_activated(exchange: &&Value) -> bool {
+        let checks = exchange["checks"].as_object();
+        exchange["outcome"] == "answered"
+            && checks.is_some_and(|checks| checks.values().all(|check| *check != false))
+            && exchange["response"]["count"].as_u64() >= exchange["request"]["n_policy"].as_u64()
+    }
+
+    #[test]
+    fn a_story_ends_as_the_script_knows() {
+        let mut told = 0;
+        for name in names() {
+            let (truth, records) = both(&name);
+            for story in array(&truth["stories"]) {
+                let exchanges = exchanges(&records, story);
+                let answers = || exchanges.iter().map(|exchange| &exchange["response"]);
+                let context = format!("{name}: {story}");
+                // A machine that activates says so with an answer; by MAK, with an ID.
+                if story["found"] == "mak" {
+                    let mak = of_type(&records, "mak");
+                    assert!(mak.iter().all(|exchange| exchange["outcome"] == "answered"), "{context}");
+                } else {
+                    let is_activated = exchanges.iter().any(is_activated);
+                    assert_eq!(is_activated, story["activated"] == true, "{context}");
+                }
+                if let Some(hresult) = story["hresult"].as_str() {
+                    let code = format!("0x{}", hresult.to_uppercase());
+                    let faults = of_type(&records, "mak");
+                    let faults = faults.iter().map(|exchange| &exchange["response"]["fault"]);
+                    assert!(answers().chain(faults).any(|answer| answer["hresult"] == code), "{context}");
+                }
+                if story.get("count").is_some() {
+                    assert!(answers().all(|answer| answer["count"] == story["count"]), "{context}");
+                    let needed = |exchange: &&Value| exchange["request"]["n_policy"] == story["needed"];
+                    assert!(exchanges.iter().all(needed), "{context}");
+                }
+                if let Some(checks) = story["checks"].as_array() {
+                    let of = exchanges[0]["checks"].as_object().unwrap();
+                    let failed: Vec<&str> =
+                        of.iter().filter(|(_, check)| **check == false).map(|(name, _)| &**name).collect();
+                    assert_eq!(&failed, checks, "{context}");
+                }
+                if let Some(cmid) = story["cmid"].as_str() {
+                    assert!(
+                        exchanges.iter().all(|exchange| exchange["request"]["cmid"] == cmid),
+                        "{context}"
+                    );
+                }
+                if let Some(lookup) = story["name"].as_str() {
+                    let lookups = of_type(&records, "lookup");
+                    let is_asked = |record: &&Value| record["question"]["name"] == lookup;
+                    assert!(lookups.iter().any(is_asked), "{context}");
+                }
+                told += 1;
+            }
+        }
+        assert!(told >= 70, "{told}");
+    }
+
+    #[test]
+    fn every_story_has_a_row_in_the_readme_that_says_what_its_truth_says() {
+        let readme = std::fs::read_to_string(support::folder().join("README.md")).unwrap();
+        let names = names();
+        for name in &names {
+            let truth = support::truth(name);
+            let (capture, what) = (truth["capture"].as_str().unwrap(), truth["what"].as_str().unwrap());
+            let row = format!("| {capture} | {what} | ");
+            let row = readme.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("{row}"));
+            for story in array(&truth["stories"]) {
+                assert!(row.contains(story["ending"].as_str().unwrap()), "{row}: {story}");
+            }
+            assert_eq!(row.ends_with("| written |"), truth["staged"] == false, "{row}");
+        }
+        let rows = readme.lines().filter(|line| line.starts_with("| story_")).count();
+        assert_eq!(rows, names.len());
     }
 }

@@ -28,7 +28,7 @@ fn every_recording_has_the_dns_messages_that_tshark_finds() {
     if is_missing() {
         return;
     }
-    let names = ["discovery", "mixed"].into_iter().flat_map(recordings);
+    let names = ["discovery", "mixed", "stories"].into_iter().flat_map(recordings);
     let is_damaged = |message: &discovery::Message| message.errors().next().is_some();
     let compared: usize =
         names.map(|name| compare(&name, dns_of_volact(&name), is_damaged, dns_of_tshark(&name))).sum();
@@ -40,7 +40,7 @@ fn every_recording_has_the_ldap_messages_that_tshark_finds() {
     if is_missing() {
         return;
     }
-    let names = ["directory", "mixed"].into_iter().flat_map(recordings);
+    let names = ["directory", "mixed", "stories"].into_iter().flat_map(recordings);
     // What is sealed by TLS is not for the framer.
     let names = names.filter(|name| name != "directory/ldap_ldaps.pcapng");
     let is_damaged = |message: &directory::Message| message.error.is_some();

@@ -39,6 +39,24 @@ def written(name, link_type, packets):
     return out
 
 
+def retimed(data, later):
+    """The same packets at other times: `later` is by how many nanoseconds each moves, given its time in nanoseconds."""
+    out, at = b"", 0
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        body = data[at + 8 : at + length - 4]
+        if kind == INTERFACE and (RESOLUTION, b"\x09") not in read_options(body[8:]):
+            raise ValueError("a clock that does not count nanoseconds")
+        if kind == PACKET:
+            interface, high, low = struct.unpack_from("<3I", body)
+            time = high << 32 | low
+            time += later(time)
+            body = struct.pack("<3I", interface, time >> 32, time & 0xFFFFFFFF) + body[12:]
+        out += block(kind, body)
+        at += length
+    return out
+
+
 def block(kind, body):
     return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
 

@@ -27,7 +27,7 @@ class Recording:
         if kind is not None:
             self.capture.abandon()
             return
-        data = pcapng.label(self.capture.stop(), self.synthetic)
+        data = self.changed(pcapng.label(self.capture.stop(), self.synthetic))
         if len(data) > self.limit:
             raise SystemExit(f"{self.name}: {len(data)} bytes")
         path = self.folder / f"{self.name}.pcapng"
@@ -35,6 +35,10 @@ class Recording:
         if self.truth is not None:
             save(self.folder, self.name, {"capture": path.name, "synthetic": self.synthetic, **self.truth})
         self.report(path, len(data))
+
+    def changed(self, data):
+        """The file as it is kept, which is the file as it was recorded."""
+        return data
 
     def report(self, path, size):
         """What tshark, who knows nothing of the script, finds in the file."""

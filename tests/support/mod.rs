@@ -70,10 +70,10 @@ pub fn mak_names() -> Vec<String> {
 }
 
 /// The recordings of what stands around activation, below the folder of captures, in order: discovery, the directory,
-/// one machine's whole story, VMBus; captures, exports in LDIF and dumps of rings.
+/// one machine's whole story, stories with one ending each, VMBus; captures, exports in LDIF and dumps of rings.
 pub fn surroundings() -> Vec<String> {
     let mut names = Vec::new();
-    for part in ["discovery", "directory", "mixed", "vmbus"] {
+    for part in ["discovery", "directory", "mixed", "stories", "vmbus"] {
         for entry in fs::read_dir(folder().join(part)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if [".pcapng", ".ldif", ".ring"].iter().any(|suffix| name.ends_with(suffix)) {
@@ -82,7 +82,7 @@ pub fn surroundings() -> Vec<String> {
         }
     }
     names.sort();
-    assert!(names.len() >= 45, "{names:?}");
+    assert!(names.len() >= 100, "{names:?}");
     names
 }
 
