@@ -254,7 +254,9 @@ fn say_what_has_no_event(files: &mut [FileDiagnosis], logs: &[EventLog]) {
     }
     for story in files.iter_mut().flat_map(|file| &mut file.stories) {
         let has = |story: &Story, id: u32| story.events.iter().any(|event| event.id == id);
-        if has(story, 12288) && !has(story, 12289) {
+        // A request that failed by itself, or was refused, has no answer to process.
+        let is_sent = story.events.iter().any(|event| event.id == 12288 && event.hresult == Some(0));
+        if is_sent && !has(story, 12289) {
             story
                 .unseen
                 .push("an event 12289 behind the event 12288: the machine processed no answer".to_owned());
@@ -303,7 +305,15 @@ fn note(log: &EventLog, event: &Event) -> EventNote {
     };
     // The wall of a machine is no time that others can be compared with.
     let time = event.time.filter(|time| time.clock == Clock::Utc).map(|time| time.nanos);
-    EventNote { id: event.id, time, place: format!("{}, {}", log.name, event.place), text }
+    let hresult = match &event.kind {
+        EventKind::Requested(asked) => Some(asked.hresult),
+        EventKind::Processed(answer) => Some(answer.hresult),
+        EventKind::HostAnswered(answer) => Some(answer.hresult),
+        EventKind::PublishFailed(failed) => Some(failed.hresult),
+        EventKind::Avma(avma) => avma.hresult,
+        EventKind::Published(_) | EventKind::DirectoryActivated(_) => None,
+    };
+    EventNote { id: event.id, time, place: format!("{}, {}", log.name, event.place), hresult, text }
 }
 
 fn said(hresult: u32) -> String {

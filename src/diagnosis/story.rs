@@ -84,6 +84,8 @@ pub struct EventNote {
     pub time: Option<i64>,
     /// Where it stands: the file, and the record or line.
     pub place: String,
+    /// The HRESULT that it tells.
+    pub hresult: Option<u32>,
     /// What it says, in a sentence.
     pub text: String,
 }
