@@ -291,7 +291,21 @@ fn a_damaged_log_is_read_as_far_as_it_can_be() {
         assert!(counts.events + counts.other + counts.malformed <= 30, "{counts:?}");
         assert!(errors.iter().all(|error| !error.contains("gave up")), "{errors:?}");
     }
+}
+
+#[cfg(feature = "evtx")]
+#[test]
+fn a_log_that_is_cut_gives_the_records_in_front_of_the_cut() {
+    let log = fixture("events.evtx");
     let (events, errors, counts) = read(&log[..log.len() - 1]);
-    assert_eq!((events.len(), counts.form), (0, Form::Evtx));
+    assert_eq!((events.len(), counts.other, counts.form), (11, 3, Form::Evtx));
     assert_eq!(errors, ["file: chunk 0: chunk: wanted 65536 bytes, found \"65535 bytes\""]);
+    let (events, errors, _) = read(&log[..4096 + 512 + 2400]);
+    assert!(!events.is_empty() && events.len() < 11, "{events:?} {errors:?}");
+    assert!(errors[0].starts_with("file: chunk 0: chunk: wanted 65536 bytes"), "{errors:?}");
+    let (events, errors, _) = read(&log[..100]);
+    assert_eq!(
+        (events.len(), errors.as_slice()),
+        (0, &["file: chunk 0: header: wanted 4096 bytes, found \"100 bytes\"".to_owned()][..])
+    );
 }

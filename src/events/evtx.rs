@@ -36,7 +36,9 @@ where
             Ok(CHUNK) => {}
             Ok(length) => {
                 let found = format!("{length} bytes");
-                return sink.wrong(Place::Chunk(number), None, Wrong::new("chunk", "65536 bytes", &found));
+                sink.wrong(Place::Chunk(number), None, Wrong::new("chunk", "65536 bytes", &found));
+                // Its records stand at its beginning.
+                data.resize(CHUNK, 0);
             }
             Err(error) => return sink.unreadable(Place::Chunk(number), &error),
         }

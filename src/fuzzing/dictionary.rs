@@ -21,6 +21,7 @@ pub fn dictionary(target: &str) -> Option<String> {
         "connection" | "framer" | "pdu" | "rules" => [rpc(), kms()].concat(),
         "dns" => dns(),
         "epid" => epid(),
+        "events" => events(),
         "har" => [har(), http()].concat(),
         "http" => http(),
         "id" => id(),
@@ -254,6 +255,48 @@ fn ldap() -> Vec<Token> {
     ];
     tokens.extend(operations.iter().map(|(name, bytes)| Token::new(*name, *bytes)));
     tokens
+}
+
+fn events() -> Vec<Token> {
+    words(&[
+        "Event[0]:\n",
+        "Log Name: ",
+        "Source: ",
+        "Date: ",
+        "Event ID: ",
+        "Computer: ",
+        "Description: \n",
+        "Microsoft-Windows-Security-SPP",
+        "{e23b33b0-c8c9-472c-a5f9-f2bdfea0f156}",
+        "12288",
+        "12289",
+        "12290",
+        "12293",
+        "12294",
+        "12308",
+        "12309",
+        "12310",
+        "0xC004F06C, 0x00000000, ",
+        "36f27b39-2fd5-440b-be67-a09996d27a38",
+        "2010/09/29 17:52",
+        "5/1/2024 12:34:56 PM",
+        "01.05.2024 12:34:56",
+        "2024-05-01T12:34:56.789Z",
+        "Level,Date and Time,Source,Event ID,Task Category\n",
+        "#TYPE ",
+        "\"\"",
+        "\",\"",
+        "TimeCreated  : ",
+        "ProviderName : ",
+        "Message      : ",
+        "Id           : ",
+        "<Event>",
+        "</Event>",
+        "<System>",
+        "<EventData><Data>",
+        "CN=Activation Objects,CN=Microsoft SPP",
+        "ElfFile\0",
+    ])
 }
 
 fn ldif() -> Vec<Token> {

@@ -10,6 +10,7 @@ mod connection;
 mod dictionary;
 mod directory;
 mod discovery;
+mod events;
 mod framing;
 mod http;
 mod ids;
@@ -39,6 +40,7 @@ pub use connection::{ConnectionPlan, connection, connection_of};
 pub use dictionary::dictionary;
 pub use directory::{ldap, ldif};
 pub use discovery::dns;
+pub use events::events;
 pub use framing::{FramerPlan, framer, framer_of, pdu};
 pub use http::{har, http};
 pub use ids::{epid, id};
@@ -63,6 +65,7 @@ pub const TARGETS: &[Target] = &[
     ("connection", connection),
     ("dns", dns),
     ("epid", epid),
+    ("events", events),
     ("file", file),
     ("framer", framer),
     ("har", har),

@@ -62,6 +62,7 @@ fn way(target: &str) -> Option<Way> {
                 mutator.stream(side, None, stream, most);
             })
         },
+        "events" => documents::lines,
         "har" => documents::json,
         "http" => packets::http,
         "id" => documents::id,

@@ -9,6 +9,7 @@ mod conformance;
 mod connection;
 mod directory;
 mod discovery;
+mod events;
 mod faults;
 mod http;
 mod kms;
@@ -476,7 +477,7 @@ fn seeds() -> Seeds {
     for (name, bytes) in http::har() {
         cut.put("har", name, bytes);
     }
-    for (target, name, bytes) in mak::all().into_iter().chain(directory::all()) {
+    for (target, name, bytes) in mak::all().into_iter().chain(directory::all()).chain(events::all()) {
         cut.put(target, name, bytes);
     }
     for (target, name, bytes) in vmbus::all().into_iter().chain(kms::all()).chain(faults::all()) {

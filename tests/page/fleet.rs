@@ -64,12 +64,14 @@ pub(crate) fn one() -> FileDiagnosis {
             id: 12288,
             time: Some(BEGIN),
             place: "client.evtx, record 881".to_owned(),
+            hresult: Some(0),
             text: "The client has sent an activation request to kms01.corp.example:1688.".to_owned(),
         },
         EventNote {
             id: 12289,
             time: Some(BEGIN + 80 * MILLISECOND),
             place: "client.evtx, record 882".to_owned(),
+            hresult: Some(0xC004_F038),
             text: "The host answered 0xC004F038, with a count of 11 where 25 are needed.".to_owned(),
         },
     ];
@@ -303,6 +305,7 @@ fn story(random: &mut Random, ending: &Ending, at: u64) -> Story {
         steps,
         steps_left_out: 0,
         events: Vec::new(),
+        ..Story::default()
     }
 }
 

@@ -46,6 +46,7 @@ pub const CUTS: &[(&str, Cut)] = &[
     ("connection", connection),
     ("dns", dns),
     ("epid", epid),
+    ("events", events),
     ("file", file),
     ("framer", framer),
     ("har", har),
@@ -168,6 +169,28 @@ fn epid(thing: &Thing<'_>, put: &mut Put<'_>) {
         && let Some(body) = response.body()
     {
         put.seed("epid", "", body.epid.to_vec());
+    }
+}
+
+/// The event that a client writes of a request, as wevtutil exports it.
+fn events(thing: &Thing<'_>, put: &mut Put<'_>) {
+    if let Thing::Exchange(exchange) = thing
+        && let Some(body) = request_of(exchange).and_then(RequestMessage::body)
+    {
+        let time = body.client_time.to_string();
+        let minute = time.get(..16).unwrap_or(&time).replace('-', "/").replace('T', " ");
+        let text = format!(
+            "Event[0]:\n  Log Name: Application\n  Source: Microsoft-Windows-Security-SPP\n  Event ID: 12288\n  \
+            Description: \nInfo:\n0x00000000, 0x00000000, {}, {}, {minute}, {}, {}, {}, {}, {}\n",
+            exchange.server,
+            body.cmid,
+            body.vm_info,
+            body.license_status,
+            body.binding_expiration,
+            body.act_id,
+            body.n_policy
+        );
+        put.seed("requested", exchange.outcome().name(), text.into_bytes());
     }
 }
 
