@@ -12,11 +12,12 @@ macro_rules! target {
     ($name:ident, |$input:ident: $type:ty| $body:block) => {
         ::libfuzzer_sys::fuzz_target!(|$input: $type| $body);
 
-        /// What the address sanitizer takes where `ASAN_OPTIONS` says nothing else: what costs a third of a run and finds
-        /// nothing in Rust that is safe is off, and an allocation is told with where it failed, not with where it was made.
+        /// What the address sanitizer takes where `ASAN_OPTIONS` says nothing else: an allocation is told with where it failed,
+        /// not with where it was made, and what is freed is kept from use for 16 MiB, hundreds of inputs, and not for 256:
+        /// memory that is new at each allocation is in no cache and has to be mapped.
         #[unsafe(no_mangle)]
         pub extern "C" fn __asan_default_options() -> *const ::std::ffi::c_char {
-            c"detect_stack_use_after_return=0:malloc_context_size=0".as_ptr()
+            c"malloc_context_size=0:quarantine_size_mb=16".as_ptr()
         }
 
         ::libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

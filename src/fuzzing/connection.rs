@@ -16,7 +16,7 @@ use crate::trace::{
 };
 use crate::wire::{Endianness, FileTime, Random, Side};
 
-use super::is_turn;
+use super::{Turn, is_turn};
 
 /// A connection: what its two sides say in turns, and what its host is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,7 +119,7 @@ pub fn connection_of(plan: &ConnectionPlan<'_>) {
             watched.take(number, step);
         }
         let watched = watched.finish();
-        if is_turn(plan.steps, 2) {
+        if Turn::of(plan.steps, 8).is(2..4) {
             let in_parts = in_parts(plan, host.session(), &steps);
             assert_eq!(in_parts, watched.0, "in parts, and whole");
         }
@@ -177,7 +177,8 @@ struct Watched<'a> {
     random: Random,
     /// What the host has said to each PDU, or to what stands in its place.
     answers: Vec<Answer>,
-    watching: Watching,
+    /// Who looks on, where somebody does.
+    watching: Option<Watching>,
     /// What both sides have said, where it is to be traced.
     dialogue: Vec<(Direction, Vec<u8>)>,
     is_traced: bool,
@@ -198,7 +199,7 @@ impl<'a> Watched<'a> {
             session,
             random: Random::new(0, "connection"),
             answers: Vec::new(),
-            watching: Watching::default(),
+            watching: Turn::of(plan.steps, 8).is(..2).then(Watching::default),
             dialogue: Vec::new(),
             is_traced: is_turn(plan.steps, TRACED),
             framers: [Framer::default(), Framer::default()],
@@ -217,10 +218,12 @@ impl<'a> Watched<'a> {
         if step.direction == Direction::ToClient {
             if !plan.host_answers() {
                 say(step.direction, step.bytes);
-                server.push(server.end(), step.bytes, stamp, &mut |framed| {
-                    watching.see(Direction::ToClient, &framed);
-                });
-                assert!(server.held() <= MAX_HELD);
+                if let Some(watching) = watching {
+                    server.push(server.end(), step.bytes, stamp, &mut |framed| {
+                        watching.see(Direction::ToClient, &framed);
+                    });
+                    assert!(server.held() <= MAX_HELD);
+                }
             }
             return;
         }
@@ -229,38 +232,47 @@ impl<'a> Watched<'a> {
         }
         say(step.direction, step.bytes);
         client.push(client.end(), step.bytes, stamp, &mut |framed| {
-            watching.see(Direction::ToServer, &framed);
+            if let Some(watching) = watching.as_mut() {
+                watching.see(Direction::ToServer, &framed);
+            }
             let Some(answer) = answered(session, random, answers.last(), &framed) else { return };
             if plan.host_answers() {
                 for pdu in &answer.pdus {
                     say(Direction::ToClient, pdu);
+                    let Some(watching) = watching.as_mut() else { continue };
                     server.push(server.end(), pdu, stamp, &mut |framed| {
                         watching.see(Direction::ToClient, &framed);
                     });
                     assert_eq!(server.held(), 0, "the host's answer is not whole");
                 }
             }
-            right(&framed, &answer, plan.host_answers().then_some(&watching.association));
+            let seen = watching.as_ref().filter(|_| plan.host_answers());
+            right(&framed, &answer, seen.map(|watching| &watching.association));
             answers.push(answer);
         });
         assert!(client.held() <= MAX_HELD);
     }
 
     fn finish(mut self) -> (Vec<Answer>, Vec<(Direction, Vec<u8>)>) {
-        let Self { plan, session, random, answers, watching, framers: [client, server], .. } = &mut self;
+        let Self { session, random, answers, watching, framers: [client, server], plan, .. } = &mut self;
         client.finish(&mut |framed| {
-            watching.see(Direction::ToServer, &framed);
+            if let Some(watching) = watching.as_mut() {
+                watching.see(Direction::ToServer, &framed);
+            }
             if let Some(answer) = answered(session, random, answers.last(), &framed) {
                 right(&framed, &answer, None);
                 answers.push(answer);
             }
         });
-        server.finish(&mut |framed| watching.see(Direction::ToClient, &framed));
-        if is_turn(plan.steps, 16) {
-            let ids: Vec<u16> = watching.association.contexts().iter().map(|context| context.id).collect();
-            for (i, id) in ids.iter().enumerate() {
-                assert!(!ids[..i].contains(id), "context {id} is there twice");
-                assert!(watching.association.context(*id).is_some());
+        if let Some(watching) = watching {
+            server.finish(&mut |framed| watching.see(Direction::ToClient, &framed));
+            if is_turn(plan.steps, 16) {
+                let contexts = watching.association.contexts();
+                let ids: Vec<u16> = contexts.iter().map(|context| context.id).collect();
+                for (i, id) in ids.iter().enumerate() {
+                    assert!(!ids[..i].contains(id), "context {id} is there twice");
+                    assert!(watching.association.context(*id).is_some());
+                }
             }
         }
         (self.answers, self.dialogue)

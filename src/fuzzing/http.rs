@@ -8,7 +8,7 @@ use crate::http::{
     Cut, Framed, Framer, Framing, Handler, Head, Headers, MAX_BODY, MAX_HEAD, MAX_TRAILERS, Message,
 };
 
-use super::framing::{FramerPlan, pieces};
+use super::framing::{FramerPlan, Pieces, pieces};
 use super::{ignore, words};
 
 /// Holds that a stream in pieces is framed like the whole one, that every byte that comes is part of just one thing, and
@@ -147,7 +147,6 @@ fn framed(setup: &Setup, plan: &FramerPlan<'_>) {
 }
 
 /// The pieces of a plan: as few as can be, as it says, and what is missing between them.
-type Pieces<'a> = Vec<(usize, &'a [u8])>;
 fn both<'a>(plan: &FramerPlan<'a>) -> (Pieces<'a>, Pieces<'a>, std::ops::Range<usize>) {
     let length = plan.stream.len();
     let within = |at: u16| usize::from(at) % (length + 1);

@@ -32,7 +32,7 @@ mod words;
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Read;
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 
 pub use capture::{capture, file, layers};
 pub use conformance::rules;
@@ -130,10 +130,26 @@ impl Read for Slow<'_> {
     }
 }
 
-/// Whether something expensive is held of an input: of one in `of` under a fuzzer, chosen by the input's bytes, and of all
-/// of them elsewhere, so that a file of the corpus is held to everything.
+/// What is held of an input under a fuzzer: that whose turn it is, chosen by the input's bytes; elsewhere everything, so that
+/// a file of the corpus is held to all of it.
+#[derive(Clone, Copy)]
+struct Turn(Option<usize>);
+
+impl Turn {
+    /// One of `count` turns.
+    fn of(data: &[u8], count: usize) -> Self {
+        Self(cfg!(fuzzing).then(|| turns(data, count).start))
+    }
+
+    /// Whether it is one of these.
+    fn is(self, turns: impl RangeBounds<usize>) -> bool {
+        self.0.is_none_or(|turn| turns.contains(&turn))
+    }
+}
+
+/// Whether something expensive is held of an input: of one in `of` under a fuzzer, and of all of them elsewhere.
 fn is_turn(data: &[u8], of: usize) -> bool {
-    turns(data, of).start == 0
+    Turn::of(data, of).is(0..1)
 }
 
 /// Which of `count` things are held of an input: one of them under a fuzzer, chosen by the input's bytes, and all of them
