@@ -93,7 +93,7 @@ fn values(records: &str) -> Vec<(String, String)> {
 fn may_stay(name: &str, value: &str) -> bool {
     let is_address = ["client", "server", "server_address", "servers"].contains(&name);
     let is_hidden_request = name == "target" && (value.starts_with('/') || value.starts_with("http"));
-    let is_everybodys = value.ends_with("core.windows.net");
+    let is_everybodys = value.ends_with("core.windows.net") || value.ends_with("sls.microsoft.com");
     let is_in_every_forest =
         ["base", "dn", "matched_dn"].contains(&name) && !value.to_lowercase().contains("dc=");
     value.is_empty()

@@ -742,7 +742,7 @@ def one_shot(s, **how):
 
 
 def faulted(hresult, text):
-    return Plan(status=500, fault={"code": "Server", "reason": "synthetic", "hresult": hresult, "messages": [text]})
+    return Plan(status=500, fault={"code": "Server", "reason": "made by hand", "hresult": hresult, "messages": [text]})
 
 
 def mak_story(s, plan, call, ending, product, **more):
@@ -759,13 +759,13 @@ def mak_activated(s):
 
 @story("internet activation is refused: the MAK is used up (c004c020)", shown=WITH_MAK)
 def mak_limit(s):
-    plan = faulted("0xC004C020", "synthetic: the MAK is used up")
+    plan = faulted("0xC004C020", "the MAK is used up")
     yield from mak_story(s, plan, lambda: one_shot(s), "mak_limit", None, hresult="c004c020")
 
 
 @story("internet activation is refused: the key was activated too often (c004c008)", shown=WITH_MAK)
 def mak_limit_key(s):
-    plan = faulted("0xC004C008", "synthetic: the key is over its activations")
+    plan = faulted("0xC004C008", "the key is over its activations")
     yield from mak_story(s, plan, lambda: one_shot(s), "mak_limit", None, hresult="c004c008")
 
 
@@ -776,7 +776,7 @@ def mak_limit_batch(s):
 
 @story("internet activation is refused: the key is blocked (c004c003)", shown=WITH_MAK)
 def mak_blocked(s):
-    plan = faulted("0xC004C003", "synthetic: the key is blocked")
+    plan = faulted("0xC004C003", "the key is blocked")
     yield from mak_story(s, plan, lambda: one_shot(s), "mak_blocked", None, hresult="c004c003")
 
 
