@@ -39,7 +39,7 @@ const limit = setTimeout(() => {
   console.error('the browser does not answer');
   browser.kill('SIGKILL');
   process.exit(1);
-}, 240_000);
+}, 120_000);
 
 const { targetId } = await call('Target.createTarget', { url: 'about:blank' });
 const { sessionId } = await call('Target.attachToTarget', { targetId, flatten: true });
@@ -106,20 +106,20 @@ await size(1280, 900);
 await scheme('light');
 
 const url = pathToFileURL(page).href;
-const load = async () => {
+const load = async (has_script = true) => {
   const loaded = event('Page.loadEventFired');
   const begin = performance.now();
   await send('Page.navigate', { url });
   await loaded;
-  await evaluate('new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)))');
+  if (has_script) await evaluate('new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)))');
   return performance.now() - begin;
 };
 console.log(`load until the table is drawn: ${(await load()).toFixed(0)} ms`);
 
 const holds = {
   async many() {
-    assert.equal(await evaluate('document.title'), 'volact: 8,010 of 10,000 activations succeeded');
-    assert.deepEqual(await texts('.figures b'), ['6,195', '1,815', '1,853', '137']);
+    assert.equal(await evaluate('document.title'), 'volact: 8,064 of 10,000 activations succeeded');
+    assert.deepEqual(await texts('.figures b'), ['6,203', '1,861', '1,781', '155']);
     assert.equal((await texts('#table tbody tr')).length, 100);
     assert.deepEqual(await texts('#shown'), ['10,000 stories']);
     await picture('light');
@@ -130,21 +130,21 @@ const holds = {
         await timed(`sort by ${name}, ${direction}`, `document.querySelectorAll('#table thead button')[${column}].click()`);
         assert.deepEqual(await evaluate(`[...document.querySelectorAll('#table [aria-sort]')].map(e => [e.cellIndex, e.ariaSort])`),
           [[column, direction]]);
-        const values = await texts(`#table tbody tr > :nth-child(${column + 1})`);
+        const values = await texts(`#table .row > :nth-child(${column + 1})`);
         if (name === 'Machine') assert.ok(values.includes(direction === 'ascending' ? 'desk-8.corp.example (10.20.0.8)' : 'desk-9999.corp.example (10.20.39.15)'));
         if (name === 'Tries') assert.equal(values[0], direction === 'ascending' ? '1' : '5');
-        if (name === 'First seen') assert.deepEqual(values, direction === 'ascending' ? values.toSorted() : values.toSorted().reverse());
+        if (name === 'First seen') assert.deepEqual(values, direction === 'ascending' ? [...values].sort() : [...values].sort().reverse());
       }
     }
     await timed('filter by a text', `text.value = 'UNREACHABLE-not kms01 nobody'; text.dispatchEvent(new Event('input', { bubbles: true }))`);
     assert.deepEqual(await texts('#shown'), ['0 of 10,000 stories']);
-    await timed('filter by another text', `text.value = 'KMS01 nobody'; text.dispatchEvent(new Event('input', { bubbles: true }))`);
+    await timed('filter by another text', `text.value = 'KMS01 nobody answers'; text.dispatchEvent(new Event('input', { bubbles: true }))`);
     const [found] = await texts('#shown');
     assert.match(found, /^2\d\d of 10,000 stories$/);
     assert.ok((await texts('#table .row > :nth-child(5)')).every(cause => cause === "nobody answers at the host's address"));
     await evaluate(`controls.reset()`);
     await timed('filter by a status', `document.getElementById('status').value = '1'; document.getElementById('status').dispatchEvent(new Event('input', { bubbles: true }))`);
-    assert.deepEqual(await texts('#shown'), ['137 of 10,000 stories']);
+    assert.deepEqual(await texts('#shown'), ['155 of 10,000 stories']);
     await timed('the stories of a cause', `document.querySelector('.show').click()`);
     assert.match((await texts('#shown'))[0], /^7\d\d of 10,000 stories$/);
 
@@ -177,7 +177,8 @@ const holds = {
     await picture('dark');
     await size(400, 850, true);
     await picture('narrow');
-    assert.ok(await evaluate(`document.documentElement.scrollWidth <= 400`), 'it is wider than a narrow screen');
+      assert.deepEqual(await evaluate(`[...document.querySelectorAll('body *')].filter(e => !e.closest('.wide, .away, svg')
+      && e.getBoundingClientRect().right > 400).map(e => e.outerHTML.slice(0, 80))`), [], 'wider than a narrow screen');
     await evaluate(`document.querySelector('.row.open').scrollIntoView()`);
     await picture('narrow-story');
     await size(1280, 900);
@@ -236,7 +237,8 @@ try {
 
   // Without a script the head, the charts and stories are there.
   await send('Emulation.setScriptExecutionDisabled', { value: true });
-  await load();
+  await load(false);
+  assert.ok(await evaluate(`document.getElementById('table')?.hidden ?? true`));
   await picture('plain', what !== 'many');
 } finally {
   clearTimeout(limit);

@@ -170,7 +170,7 @@ impl ServiceTimes {
                 value: duration(value),
                 x: decimal(x(value)),
                 y: 14 + 16 * at,
-                is_left: x(value) > WIDTH - 130.0,
+                is_left: x(value) > WIDTH - 110.0,
             }
         };
         Some(Self {
@@ -234,8 +234,8 @@ impl Timeline {
         let every = count.div_ceil(MOST_TICKS);
         let tick = |at: usize| {
             let text = time(at);
-            let label = if step % DAY == 0 { &text[..10] } else { &text[11..16] };
-            (decimal(x(at)), label.to_owned())
+            let label = if step % DAY == 0 { &text[5..10] } else { &text[11..16] };
+            (decimal(x(at) + wide / 2.0), label.to_owned())
         };
         Some(Self {
             step: name,
@@ -319,7 +319,7 @@ const ORDER: [Status; 4] = [Status::Activated, Status::Renewed, Status::Unknown,
 const MOST_OUTCOMES: usize = 14;
 /// Height of a bar of outcomes with its label.
 const ROW: usize = 38;
-const OUTCOME_WIDTH: f64 = 470.0;
+const OUTCOME_WIDTH: f64 = 360.0;
 /// The most bins of the timeline, and labels below them.
 const MOST_BINS: i64 = 60;
 const MOST_TICKS: usize = 6;
@@ -329,8 +329,8 @@ const STEPS: [(i64, &str); 6] =
 /// Fifths of a power of ten on a logarithmic scale, of ten.
 const FIFTHS: [u64; 5] = [10, 16, 25, 40, 63];
 /// The size of a chart, and where its bars are.
-const WIDTH: f64 = 560.0;
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = 12.0;
+const WIDTH: f64 = 420.0;
+const LEFT: f64 = 40.0;
+const RIGHT: f64 = 20.0;
 const TOP: f64 = 60.0;
 const BOTTOM: f64 = 230.0;

@@ -28,7 +28,7 @@
   };
 
   const number = value => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
-  const plural = (count, word) => `${number(count)} ${word}${count === 1 ? '' : word.endsWith('y') ? '' : 's'}`;
+  const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;
   const three = value => String(Number(value.toPrecision(3)));
   const duration = ns => {
     const size = Math.abs(ns);
@@ -40,7 +40,8 @@
     if (size < 172800e9) return `${Math.round(ns / 3600e9)} h`;
     return `${number(Math.round(ns / 86400e9))} days`;
   };
-  const date = us => us == null ? '' : new Date(us / 1000).toISOString().slice(0, 19).replace('T', ' ');
+  const date = us => us == null ? [] : new Date(us / 1000).toISOString().slice(0, 19).split('T')
+    .flatMap(part => [make('span', { class: 'keep' }, part), ' ']);
   const cause = row => row[CAUSE] == null ? '' : kinds[row[CAUSE]][1];
   const frames = list => list.length === 0 ? '' : `${list.length === 1 ? 'frame' : 'frames'} ${list.join(', ')}: `;
   const sign = status => make('span', { class: 'sign', 'aria-hidden': 'true' }, statuses[status][2]);
@@ -104,7 +105,7 @@
       const [frame, since] = moment ?? [];
       const who = kind.startsWith('to') ? `to ${step.with}: ` : `from ${step.with}: `;
       return make('li', {},
-        make('span', { class: 'when' }, since == null ? '' : `+${duration(since)}`,
+        make('span', { class: 'when' }, since == null ? '' : since === 0 ? '0' : `+${duration(since)}`,
           frame == null ? null : make('small', {}, `frame ${frame}`)),
         [0, ...lanes.keys()].map((_, lane) => place(make('i', {}), middle(lane), middle(lane) + 1)),
         place(make('div', { class: `arrow ${kind}` },
@@ -118,7 +119,7 @@
         ['machine', ...lanes].map((lane, at) => place(make('span', {}, lane), 2 + 2 * at, 4 + 2 * at))), lines));
     chart.style.setProperty('--halves', 2 * (lanes.length + 1));
     const rest = told.left_out > 0
-      ? make('p', { class: 'dim' }, `${plural(told.left_out, 'step')} between the first and the last of these not kept.`) : null;
+      ? make('p', { class: 'dim' }, `${plural(told.left_out, 'step', 'steps')} between the first and the last of these ${told.left_out === 1 ? 'is' : 'are'} not kept.`) : null;
     return [chart, rest];
   };
 
@@ -205,7 +206,7 @@
       if (column === view.column) cell.setAttribute('aria-sort', view.down ? 'descending' : 'ascending');
       else cell.removeAttribute('aria-sort');
     });
-    at('shown').textContent = all === rows.length ? `${number(all)} ${all === 1 ? 'story' : 'stories'}`
+    at('shown').textContent = all === rows.length ? plural(all, 'story', 'stories')
       : `${number(all)} of ${number(rows.length)} stories`;
     at('range').textContent = all === 0 ? 'none' : `${number(from + 1)} to ${number(to)} of ${number(all)}`;
     at('first').disabled = at('previous').disabled = from === 0;
@@ -289,6 +290,7 @@
   addEventListener('beforeprint', () => {
     size = view.size;
     view.size = Infinity;
+    table.classList.toggle('long', view.order.length > 500);
     draw();
   });
   addEventListener('afterprint', () => {
@@ -296,7 +298,8 @@
     draw();
   });
 
-  for (const element of [controls, at('shown'), table]) element.hidden = false;
+  table.hidden = false;
+  controls.hidden = at('shown').hidden = rows.length === 1;
   at('pages').hidden = rows.length <= 50;
   if (rows.length <= 3) rows.forEach((_, index) => view.open.add(index));
   const wanted = Number(/^#story-(\d+)$/.exec(location.hash)?.[1]) - 1;
