@@ -353,3 +353,29 @@ fn an_event_that_cannot_be_read_is_one_complaint_with_its_place() {
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("line 1: event 12288: CMID: wanted"), "{said}");
 }
+
+/// Whoever reads the records finds each of their fields in the document.
+#[test]
+fn the_document_lists_every_field_that_is_written() {
+    fn names(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                found.insert(name.clone());
+                names(value, found);
+            }),
+            Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+            _ => {}
+        }
+    }
+    let document = fs::read_to_string(root().join("docs/diagnose.md")).unwrap();
+    let mut found = std::collections::BTreeSet::new();
+    let stories = ["captures", "--events", "captures/events/events_wevtutil.txt"];
+    for arguments in [&stories[..], &["--fleet", "captures/stories"]] {
+        let all = text(&[&["--format", "jsonl"], arguments].concat());
+        all.lines().for_each(|line| names(&serde_json::from_str(line).unwrap(), &mut found));
+    }
+    assert!(found.len() > 60, "{found:?}");
+    for name in found {
+        assert!(document.contains(&format!("`{name}`")), "{name}");
+    }
+}

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use volact::diagnosis::CauseKind;
 use volact::directory::schema::{self, Syntax};
 use volact::mak::ErrorCode;
 use volact::trace::Filter;
@@ -146,6 +147,16 @@ fn the_tables_list_what_there_is() {
         let must = if schema::is_mandatory(attribute) { "yes" } else { "" };
         format!("| `{}` | {} | {syntax} | {size} | {values} | {must} |", attribute.name, attribute.oid)
     });
+    let causes = CauseKind::ALL.iter().map(|cause| {
+        let article = cause.article().unwrap_or_default();
+        format!("| `{}` | {} | {} | {article} |", cause.name(), cause.headline(), cause.remedy())
+    });
+    hold_table(
+        "docs/diagnose.md",
+        "causes",
+        "| cause | what it is | what to do | Microsoft's article |",
+        causes,
+    );
     let heading = "| attribute | OID | syntax | length | values | must be there |";
     hold_table("docs/directory.md", "attributes", heading, attributes);
 }

@@ -139,7 +139,7 @@ mod tests {
     use crate::diagnosis::{CauseKind, Evidence, Finding, Machine, Method, Product, Step, StepKind, Tone};
 
     fn story(number: usize, status: Status, name: &str, kinds: &[CauseKind]) -> Story {
-        let stamp = |frame, time| Stamp { frame, time: Some(1_714_543_200_000_000_000 + time) };
+        let stamp = |frame, time: i64| Stamp { frame, time: Some(1_714_543_200_000_000_000 + time) };
         Story {
             number,
             method: Method::Kms,
@@ -166,6 +166,7 @@ mod tests {
             }],
             steps_left_out: 0,
             events: Vec::new(),
+            ..Story::default()
         }
     }
 
