@@ -339,10 +339,12 @@ impl Draft<'_> {
                 _ => {}
             }
         }
-        let of_calls = self.calls().map(|call| (call.server, call.found.as_deref()));
-        let of_connections =
-            self.connections().filter(|c| !c.is_directory).map(|c| (c.server, c.found.as_deref()));
-        for (server, found) in of_calls.chain(of_connections) {
+        let of_calls = self.calls().map(|call| (call.first(), call.server, call.found.as_deref()));
+        let of_connections = self.connections().filter(|connection| !connection.is_directory);
+        let of_connections = of_connections.map(|c| (Some(c.first), c.server, c.found.as_deref()));
+        let mut asked: Vec<_> = of_calls.chain(of_connections).collect();
+        asked.sort_by_key(|(first, ..)| first.map_or(0, |stamp| stamp.frame));
+        for (_, server, found) in asked {
             add(match found {
                 Some(found) => match &found.via {
                     Some(via) if via.kms_domain().is_some() => {
@@ -381,11 +383,13 @@ impl Draft<'_> {
                 Reply::Answered(response) => Some(response.epid.to_string()),
                 _ => None,
             };
-            (call.server, call.found.as_deref(), epid)
+            (call.first(), call.server, call.found.as_deref(), epid)
         });
-        let of_connections =
-            self.connections().filter(|c| !c.is_directory).map(|c| (c.server, c.found.as_deref(), None));
-        for (server, found, epid) in of_calls.chain(of_connections) {
+        let of_connections = self.connections().filter(|connection| !connection.is_directory);
+        let of_connections = of_connections.map(|c| (Some(c.first), c.server, c.found.as_deref(), None));
+        let mut asked: Vec<_> = of_calls.chain(of_connections).collect();
+        asked.sort_by_key(|(first, ..)| first.map_or(0, |stamp| stamp.frame));
+        for (_, server, found, epid) in asked {
             if let Some(known) = hosts.iter_mut().find(|host| host.endpoint == Some(server)) {
                 known.epid = epid.or(known.epid.take());
                 continue;
