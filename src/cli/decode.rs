@@ -16,7 +16,8 @@ use crate::trace::{
 
 use super::input::{Input, MERGED, Reading};
 use super::progress::Bar;
-use super::{FAILED, FINE, USAGE, complain, is_coloured, redaction};
+use super::redaction::{self, StandingIn};
+use super::{FAILED, FINE, USAGE, complain, is_coloured};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -194,12 +195,11 @@ impl Run<'_> {
         name: &'a str,
         counts: bool,
     ) -> Shown<'a, S> {
+        let counted = Counted { report: report(name), stats: counts.then(Stats::default) };
         Shown {
-            report: report(name),
+            told: StandingIn::new(counted, self.stand_ins.as_ref()),
             name,
             filter: self.filter,
-            stats: counts.then(Stats::default),
-            stand_ins: self.stand_ins.as_ref(),
             quiet: self.quiet,
             has_failed: false,
         }
@@ -221,7 +221,9 @@ impl Run<'_> {
         let traced = trace_pages(&mut packets, &self.options, &mut chief, scribes, |page| out.write(page));
         let has_failed = chief.has_failed;
         // What is followed where packets are read, the chief itself is told.
-        for counted in traced.scribes.into_iter().chain([chief]).filter_map(|scribe| scribe.stats) {
+        for counted in
+            traced.scribes.into_iter().chain([chief]).filter_map(|scribe| scribe.told.observer.stats)
+        {
             stats.get_or_insert_default().merge(counted);
         }
         usize::from(has_failed)
@@ -241,7 +243,7 @@ fn read_document<S: Scribe, W: Write>(
     let mut observer = Paged { shown: chief, out };
     trace_document(kind, reader, rings, &mut observer);
     let Paged { shown, .. } = observer;
-    if let Some(counted) = shown.stats {
+    if let Some(counted) = shown.told.observer.stats {
         stats.get_or_insert_default().merge(counted);
     }
     usize::from(shown.has_failed)
@@ -330,178 +332,83 @@ impl<W: Write> Out<W> {
     }
 }
 
-/// Shows what was asked for, and says on standard error which input could not be read.
-struct Shown<'a, S> {
+/// Counts records, or has them reported.
+struct Counted<S> {
     report: S,
-    name: &'a str,
-    filter: Option<&'a Filter>,
     stats: Option<Stats>,
-    stand_ins: Option<&'a StandIns>,
-    quiet: bool,
-    has_failed: bool,
 }
 
-impl<S: Scribe> Shown<'_, S> {
-    /// True where the record is asked for.
-    fn takes<'r>(&self, record: impl Into<Record<'r>>) -> bool {
-        self.filter.is_none_or(|filter| filter.matches(record))
-    }
-
-    /// Counts or shows a record, as it may be shown.
+impl<S: Scribe> Counted<S> {
     fn record<'r, R>(&mut self, record: &'r R, show: fn(&mut S, &R))
     where
         Record<'r>: From<&'r R>,
     {
-        if let Some(stats) = &mut self.stats {
-            stats.count(record);
-        } else if !self.quiet {
-            show(&mut self.report, record);
+        match &mut self.stats {
+            Some(stats) => stats.count(record),
+            None => show(&mut self.report, record),
         }
-    }
-
-    /// True where what belongs to no exchange is shown.
-    fn shows_all(&self) -> bool {
-        !self.quiet && self.stats.is_none() && self.filter.is_none()
     }
 }
 
-impl<S: Scribe> Observer for Shown<'_, S> {
+impl<S: Scribe> Observer for Counted<S> {
     fn file(&mut self, file: &FileRecord<'_>) {
         self.report.file(file);
     }
 
     fn pdu(&mut self, pdu: &PduRecord<'_>) {
-        if self.shows_all() {
-            match self.stand_ins {
-                Some(stand_ins) => stand_ins.pdu(pdu, &mut |pdu| self.report.pdu(pdu)),
-                None => self.report.pdu(pdu),
-            }
-        }
+        self.report.pdu(pdu);
     }
 
     fn exchange(&mut self, exchange: &Exchange) {
-        if self.takes(exchange) {
-            match self.stand_ins {
-                Some(stand_ins) => self.record(&stand_ins.exchange(exchange), S::exchange),
-                None => self.record(exchange, S::exchange),
-            }
-        }
+        self.record(exchange, S::exchange);
     }
 
     fn mak(&mut self, exchange: &MakExchange) {
-        if self.takes(exchange) {
-            match self.stand_ins {
-                Some(stand_ins) => self.record(&stand_ins.mak(exchange), S::mak),
-                None => self.record(exchange, S::mak),
-            }
-        }
+        self.record(exchange, S::mak);
     }
 
     fn directory(&mut self, exchange: &DirectoryExchange) {
-        if self.takes(exchange) {
-            match self.stand_ins {
-                Some(stand_ins) => self.record(&stand_ins.directory(exchange), S::directory),
-                None => self.record(exchange, S::directory),
-            }
-        }
+        self.record(exchange, S::directory);
     }
 
     fn lookup(&mut self, lookup: &Lookup) {
-        if self.takes(lookup) {
-            match self.stand_ins {
-                Some(stand_ins) => self.record(&stand_ins.lookup(lookup), S::lookup),
-                None => self.record(lookup, S::lookup),
-            }
-        }
+        self.record(lookup, S::lookup);
     }
 
     fn guest(&mut self, exchange: &GuestExchange) {
-        if self.takes(exchange) {
-            match self.stand_ins {
-                Some(stand_ins) => self.record(&stand_ins.guest(exchange), S::guest),
-                None => self.record(exchange, S::guest),
-            }
-        }
+        self.record(exchange, S::guest);
     }
 
     fn computer(&mut self, computer: &Computer) {
-        if self.shows_all() {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.computer(&stand_ins.computer(computer)),
-                None => self.report.computer(computer),
-            }
-        }
+        self.report.computer(computer);
     }
 
     fn object(&mut self, object: &ObjectRecord) {
-        if self.shows_all() {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.object(&stand_ins.object(object)),
-                None => self.report.object(object),
-            }
-        }
+        self.report.object(object);
     }
 
     fn search(&mut self, search: &Search) {
-        if self.shows_all() {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.search(&stand_ins.search(search)),
-                None => self.report.search(search),
-            }
-        }
+        self.report.search(search);
     }
 
     fn channel(&mut self, channel: &ChannelRecord) {
-        if self.shows_all() {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.channel(&stand_ins.channel(channel)),
-                None => self.report.channel(channel),
-            }
-        }
+        self.report.channel(channel);
     }
 
     fn control(&mut self, control: &ControlRecord) {
-        if self.shows_all() {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.control(&stand_ins.control(control)),
-                None => self.report.control(control),
-            }
-        }
+        self.report.control(control);
     }
 
     fn connection(&mut self, connection: &ConnectionRecord) {
-        if self.shows_all() {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.connection(&stand_ins.connection(connection)),
-                None => self.report.connection(connection),
-            }
-        }
+        self.report.connection(connection);
     }
 
     fn notice(&mut self, notice: &Notice) {
-        let redacted = self.stand_ins.map(|stand_ins| stand_ins.notice(notice));
-        let notice = redacted.as_ref().unwrap_or(notice);
-        if notice.kind.is_failed_input() {
-            self.has_failed = true;
-            let name = self.name;
-            match name {
-                MERGED => complain(notice), // it names the file
-                name => complain(format_args!("{name}: {notice}")),
-            }
-        }
-        // A complaint about a connection may be about one that was not asked for.
-        if self.filter.is_none() || notice.stream.is_none() {
-            self.report.notice(notice);
-        }
+        self.report.notice(notice);
     }
 
     fn comment(&mut self, comment: &Comment) {
-        if self.shows_all() {
-            match self.stand_ins {
-                Some(stand_ins) => self.report.comment(&stand_ins.comment(comment)),
-                None => self.report.comment(comment),
-            }
-        }
+        self.report.comment(comment);
     }
 
     fn summary(&mut self, summary: &Summary) {
@@ -509,12 +416,101 @@ impl<S: Scribe> Observer for Shown<'_, S> {
     }
 }
 
+/// Shows what was asked for, and says on standard error which input could not be read.
+struct Shown<'a, S> {
+    told: StandingIn<'a, Counted<S>>,
+    name: &'a str,
+    filter: Option<&'a Filter>,
+    quiet: bool,
+    has_failed: bool,
+}
+
+impl<S: Scribe> Shown<'_, S> {
+    /// True where the record is asked for.
+    fn takes<'r>(&self, record: impl Into<Record<'r>>) -> bool {
+        let is_counted = self.told.observer.stats.is_some();
+        (is_counted || !self.quiet) && self.filter.is_none_or(|filter| filter.matches(record))
+    }
+
+    /// True where what belongs to no exchange is shown.
+    fn shows_all(&self) -> bool {
+        !self.quiet && self.told.observer.stats.is_none() && self.filter.is_none()
+    }
+}
+
+/// Each of these, where the record is asked for.
+macro_rules! taken {
+    ($($name:ident: $record:ty),+ $(,)?) => {
+        $(fn $name(&mut self, record: &$record) {
+            if self.takes(record) {
+                self.told.$name(record);
+            }
+        })+
+    };
+}
+
+/// Each of these, where what belongs to no exchange is shown.
+macro_rules! shown {
+    ($($name:ident: $record:ty),+ $(,)?) => {
+        $(fn $name(&mut self, record: &$record) {
+            if self.shows_all() {
+                self.told.$name(record);
+            }
+        })+
+    };
+}
+
+impl<S: Scribe> Observer for Shown<'_, S> {
+    taken! {
+        exchange: Exchange,
+        mak: MakExchange,
+        directory: DirectoryExchange,
+        lookup: Lookup,
+        guest: GuestExchange,
+    }
+
+    shown! {
+        pdu: PduRecord<'_>,
+        computer: Computer,
+        object: ObjectRecord,
+        search: Search,
+        channel: ChannelRecord,
+        control: ControlRecord,
+        connection: ConnectionRecord,
+        comment: Comment,
+    }
+
+    fn file(&mut self, file: &FileRecord<'_>) {
+        self.told.file(file);
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        let notice = self.told.stand_in(notice);
+        if notice.kind.is_failed_input() {
+            self.has_failed = true;
+            let name = self.name;
+            match name {
+                MERGED => complain(&*notice), // it names the file
+                name => complain(format_args!("{name}: {notice}")),
+            }
+        }
+        // A complaint about a connection may be about one that was not asked for.
+        if self.filter.is_none() || notice.stream.is_none() {
+            self.told.observer.notice(&notice);
+        }
+    }
+
+    fn summary(&mut self, summary: &Summary) {
+        self.told.summary(summary);
+    }
+}
+
 impl<S: Scribe> Scribe for Shown<'_, S> {
     fn written(&self) -> usize {
-        self.report.written()
+        self.told.observer.report.written()
     }
 
     fn turn(&mut self, empty: Vec<u8>) -> Vec<u8> {
-        self.report.turn(empty)
+        self.told.observer.report.turn(empty)
     }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
@@ -18,6 +19,14 @@ pub(super) struct StandingIn<'a, O> {
 impl<'a, O> StandingIn<'a, O> {
     pub(super) fn new(observer: O, stand_ins: Option<&'a StandIns>) -> Self {
         Self { observer, stand_ins }
+    }
+
+    /// A complaint as it may be told.
+    pub(super) fn stand_in<'n>(&self, notice: &'n Notice) -> Cow<'n, Notice> {
+        match self.stand_ins {
+            Some(stand_ins) => Cow::Owned(stand_ins.notice(notice)),
+            None => Cow::Borrowed(notice),
+        }
     }
 }
 
