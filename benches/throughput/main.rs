@@ -2,8 +2,8 @@
 //!
 //! - `cargo bench --bench throughput -- --table [MB]`: builds captures of that size (450) below the target folder, runs
 //!   the program on them, and prints the tables of `docs/throughput.md`
-//! - `cargo bench --bench throughput -- build KIND MB FILE`: writes such a capture; KIND is `kms`, `other`, `half-open`,
-//!   `fragments` or `gaps`
+//! - `cargo bench --bench throughput -- build KIND MB FILE`: writes such a capture; KIND is `kms`, `machines`, `other`,
+//!   `half-open`, `fragments` or `gaps`
 //!
 //! Without arguments, as `cargo test` runs it, everything is done once with captures of 4 MB.
 
@@ -78,13 +78,15 @@ fn high_water_mark(status: &Path) -> Option<u64> {
 const VOLACT: &str = env!("CARGO_BIN_EXE_volact");
 
 /// The runs that are measured beside each other: what it is, the traffic, the program's arguments.
-const RUNS: [(&str, Kind, &[&str]); 7] = [
+const RUNS: [(&str, Kind, &[&str]); 9] = [
     ("KMS, `-q`", Kind::Kms, &["decode", "-q", "--threads", "1"]),
     ("KMS, `-q`, two threads", Kind::Kms, &["decode", "-q", "--threads", "2"]),
     ("KMS, JSON Lines", Kind::Kms, &["decode", "--format", "jsonl", "--threads", "1"]),
     ("KMS, text", Kind::Kms, &["decode", "--threads", "1"]),
     ("KMS, `--stats`", Kind::Kms, &["decode", "--stats", "--threads", "1"]),
     ("KMS, `check`", Kind::Kms, &["check", "--threads", "1"]),
+    ("KMS, `diagnose`", Kind::Kms, &["diagnose", "--threads", "1"]),
+    ("10,000 machines, `diagnose`", Kind::Machines, &["diagnose", "--threads", "1"]),
     ("other, `-q`", Kind::Other, &["decode", "-q", "--threads", "1"]),
 ];
 
@@ -100,7 +102,7 @@ fn tables(megabytes: u64, times: usize) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("throughput");
     fs::create_dir_all(&folder).expect("a folder below target");
     let path = |kind: Kind| folder.join(format!("{}_{megabytes}.pcap", kind.name()));
-    for kind in [Kind::Kms, Kind::Other] {
+    for kind in [Kind::Kms, Kind::Machines, Kind::Other] {
         build(kind, megabytes, &path(kind));
     }
     let bytes = |file: &Path| fs::metadata(file).map_or(0, |file| file.len()) as f64;

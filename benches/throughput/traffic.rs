@@ -9,6 +9,8 @@ use std::{fs, iter};
 pub(super) enum Kind {
     /// Conversations of `captures/`, each time with a client of its own, 32 at a time.
     Kms,
+    /// Machines, each with a CMID and a name of its own, that ask once, three on a connection, whatever length is wanted.
+    Machines,
     /// Packets of 1,024 bytes on 1,000 connections to port 443.
     Other,
     /// A SYN to port 1688 from everywhere, and nothing behind it.
@@ -20,11 +22,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Kms, Self::Other, Self::HalfOpen, Self::Fragments, Self::Gaps];
+    const ALL: [Self; 6] =
+        [Self::Kms, Self::Machines, Self::Other, Self::HalfOpen, Self::Fragments, Self::Gaps];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Kms => "kms",
+            Self::Machines => "machines",
             Self::Other => "other",
             Self::HalfOpen => "half-open",
             Self::Fragments => "fragments",
@@ -80,6 +84,7 @@ fn build_until(kind: Kind, length: u64, packets: u64, out: impl Write) -> io::Re
     writer.header()?;
     match kind {
         Kind::Kms => kms(&mut writer)?,
+        Kind::Machines => machines(&mut writer)?,
         Kind::Other => other(&mut writer)?,
         Kind::HalfOpen => half_open(&mut writer)?,
         Kind::Fragments => fragments(&mut writer)?,
@@ -166,6 +171,72 @@ fn kms(writer: &mut Writer<impl Write>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Machines of [`Kind::Machines`].
+const MACHINES: u128 = 10_000;
+
+/// Conversations of version 4, whose MAC is all that has to be made anew.
+fn machines(writer: &mut Writer<impl Write>) -> io::Result<()> {
+    let packets = packets("vlmcs_vlmcsd_v4_default.pcap");
+    let mut machine = 0;
+    for client in 0u32.. {
+        if machine >= MACHINES {
+            break;
+        }
+        let [_, a, b, c] = client.to_be_bytes();
+        for packet in &packets {
+            let mut packet = packet.clone();
+            machine += u128::from(is_of_machine(&mut packet, machine));
+            readdress(&mut packet, [10, a, b, c]);
+            writer.packet([&packet, &[]])?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the machine's CMID and name into a call; true where it was a response, behind which comes the next machine's.
+fn is_of_machine(packet: &mut [u8], machine: u128) -> bool {
+    use volact::kms::{Ndr, RequestBody, RequestMessage, RequestStub, ResponseMessage, ResponseStub, mac};
+    use volact::rpc::{Body, Pdu};
+    use volact::wire::Guid;
+
+    let cmid = Guid::from_u128(0x7000_0000_0000_4000_8000_0000_0000_0000 + machine);
+    let head = usize::from(packet[14] & 0x0f) * 4;
+    let payload = 14 + head + usize::from(packet[14 + head + 12] >> 4) * 4;
+    let Ok(pdu) = Pdu::parse(&packet[payload..]) else { return false };
+    let order = pdu.header.drep.endianness();
+    let (old, new, is_response) = match &pdu.body {
+        Body::Request(call) => {
+            let fits =
+                |ndr| RequestStub::parse(call.stub, ndr, order).ok().filter(|stub| stub.data.len() == 252);
+            let Some(stub) = fits(Ndr::Ndr32).or_else(|| fits(Ndr::Ndr64)) else { return false };
+            let RequestMessage::V4(mut message) = RequestMessage::decode(stub.data) else { return false };
+            message.body.cmid = cmid;
+            let name = RequestBody::machine_name_of(&format!("machine{machine:05}.corp.example"));
+            message.body.machine_name = name.expect("it is short");
+            message.mac = mac::v4(&message.body.encode());
+            (stub.data.to_vec(), RequestMessage::V4(message).encode(), false)
+        }
+        Body::Response(answer) => {
+            let of = |ndr| {
+                let stub = ResponseStub::parse(answer.stub, ndr, order).ok()?;
+                match ResponseMessage::decode(stub.data) {
+                    ResponseMessage::V4(message) => Some((stub.data.to_vec(), message)),
+                    _ => None,
+                }
+            };
+            let Some((old, mut message)) = of(Ndr::Ndr32).or_else(|| of(Ndr::Ndr64)) else { return false };
+            message.body.cmid = cmid;
+            message.mac = mac::v4(&message.body.encode());
+            (old, ResponseMessage::V4(message).encode(), true)
+        }
+        _ => return false,
+    };
+    assert_eq!(old.len(), new.len(), "what is as long goes in its place");
+    let at = packet.windows(old.len()).position(|window| window == old).expect("it is in it");
+    packet[at..at + new.len()].copy_from_slice(&new);
+    is_response
 }
 
 /// The packets of a capture.

@@ -49,7 +49,8 @@ pub fn events(data: &[u8]) {
     }
     let Ok(text) = str::from_utf8(data.strip_prefix("\u{feff}".as_bytes()).unwrap_or(data)) else { return };
     let lines = text.replace("\r\n", "\n");
-    if lines.contains('\r') {
+    // Without its byte order mark, a text that begins with NULs is taken for UTF-16.
+    if lines.contains('\r') || Encoding::of(lines.as_bytes()).charset != Charset::Utf8 {
         return;
     }
     let said = content(lines.as_bytes());
