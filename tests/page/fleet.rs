@@ -159,7 +159,7 @@ fn story(random: &mut Random, ending: &Ending, at: u64) -> Story {
         (_, 1) => "Windows 10 Enterprise LTSC 2021",
         _ => "Windows 11 Enterprise",
     };
-    let office = is_azure.then_some("Office").unwrap_or("Windows");
+    let office = if is_azure { "Office" } else { "Windows" };
     let host_label = format!("{host_name} ({endpoint})");
     let name = if at == 0 { HOSTILE.to_owned() } else { format!("desk-{at}.corp.example") };
     let (status, verdict, causes, steps) = match ending {
@@ -266,7 +266,7 @@ fn story(random: &mut Random, ending: &Ending, at: u64) -> Story {
             name: Some(name),
             addresses: vec![address],
             other: None,
-            is_vm: Some(at % 3 == 0),
+            is_vm: Some(at.is_multiple_of(3)),
         },
         product: Product {
             name: Some(product.to_owned()),

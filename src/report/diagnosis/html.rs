@@ -263,12 +263,28 @@ mod tests {
         };
         let script = between("<script>", "</script>");
         let style = between("<style>", "</style>");
-        assert!(page.contains(&format!("style-src {}; script-src {};", hash(&style), hash(&script))));
+        let policy = format!("style-src {}; script-src {};", hash(&style), hash(&script));
+        assert!(page.replace("&#39;", "'").contains(&policy));
     }
 
     #[test]
     fn what_is_the_same_gives_the_same_page() {
         assert_eq!(page(fleet()), page(fleet()));
+    }
+
+    #[test]
+    fn times_at_the_ends_of_their_range_are_drawn() {
+        let ends = [(i64::MIN, i64::MAX), (i64::MAX, 0), (0, i64::MIN), (1, 1)];
+        for count in 1..=ends.len() {
+            let mut stories = fleet();
+            for (story, (time, took)) in stories.iter_mut().zip(&ends[..count]) {
+                story.span = Some((Stamp { frame: 1, time: Some(*time) }, Stamp { frame: 2, time: None }));
+                story.service_time = Some(*took);
+            }
+            let page = page(stories);
+            assert!(page.contains("id=\"times-title\"") && page.contains("id=\"timeline-title\""));
+            assert_eq!(page.matches("NaN").count(), SCRIPT.matches("NaN").count());
+        }
     }
 
     #[test]

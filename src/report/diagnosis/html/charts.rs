@@ -160,8 +160,10 @@ impl ServiceTimes {
                 height: decimal(height),
             }
         });
-        let decades = edges.iter().filter(|edge| edge.ilog10() as usize + 1 == edge.to_string().len());
-        let ticks = decades.filter(|edge| 10_u64.pow(edge.ilog10()) == **edge);
+        let decades: Vec<u64> =
+            edges.iter().copied().filter(|edge| 10_u64.pow(edge.ilog10()) == *edge).collect();
+        let ticks = if decades.len() < 2 { &edges } else { &decades };
+        let every = ticks.len().div_ceil(MOST_TICKS);
         let mark = |(at, (name, hundredths)): (usize, (&'static str, usize))| {
             // Nearest rank.
             let value = times[(times.len() * hundredths).div_ceil(100).max(1) - 1];
@@ -175,7 +177,7 @@ impl ServiceTimes {
         };
         Some(Self {
             bars: bars.collect(),
-            ticks: ticks.map(|&edge| (decimal(x(edge)), duration(edge))).collect(),
+            ticks: ticks.iter().step_by(every).map(|&edge| (decimal(x(edge)), duration(edge))).collect(),
             marks: [("p50", 50), ("p90", 90), ("p99", 99)].into_iter().enumerate().map(mark).collect(),
             count: times.len(),
             negative: all.filter(|time| *time < 0).count(),
@@ -214,7 +216,8 @@ impl Timeline {
         let most = counts.iter().map(|bin| bin.iter().sum::<usize>()).max().unwrap_or(1);
         let wide = (WIDTH - LEFT - RIGHT) / float(count);
         let x = |at: usize| LEFT + float(at) * wide;
-        let time = |at: usize| second((begin + i64::try_from(at).unwrap_or(0)) * step * 1_000_000_000);
+        let time =
+            |at: usize| second((begin + i64::try_from(at).unwrap_or(0)).saturating_mul(step * 1_000_000_000));
         let bin = |(at, counts): (usize, &[usize; 4])| {
             let mut top = BOTTOM;
             let mut bars = Vec::new();
@@ -271,11 +274,11 @@ pub(super) fn duration(nanoseconds: u64) -> String {
 
 /// The edges of bars that hold all values from one to another, five to a power of ten; at least two bars.
 fn edges(least: u64, most: u64) -> Vec<u64> {
-    let all: Vec<u64> =
-        (1..=17).flat_map(|power| FIFTHS.map(|fifth| fifth * 10_u64.pow(power) / 10)).collect();
-    let begin = all.partition_point(|edge| *edge <= least).saturating_sub(1);
+    let powers = (0..18).flat_map(|power| FIFTHS.map(|fifth| fifth * 10_u64.pow(power)));
+    let all: Vec<u64> = powers.chain([10_u64.pow(19)]).collect();
+    let begin = all.partition_point(|edge| *edge <= least).saturating_sub(1).min(all.len() - 3);
     let end = all.partition_point(|edge| *edge <= most).clamp(begin + 2, all.len() - 1);
-    all[begin.min(end - 2)..=end].to_vec()
+    all[begin..=end].to_vec()
 }
 
 /// The step of time that cuts a span into bins that are not too many: seconds, and its name.
@@ -326,7 +329,7 @@ const MOST_TICKS: usize = 6;
 const DAY: i64 = 86_400;
 const STEPS: [(i64, &str); 6] =
     [(1, "second"), (60, "minute"), (600, "10 minutes"), (3600, "hour"), (21_600, "6 hours"), (DAY, "day")];
-/// Fifths of a power of ten on a logarithmic scale, of ten.
+/// A power of ten in five steps that are equally long on a logarithmic scale, times ten.
 const FIFTHS: [u64; 5] = [10, 16, 25, 40, 63];
 /// The size of a chart, and where its bars are.
 const WIDTH: f64 = 420.0;

@@ -290,7 +290,6 @@
   addEventListener('beforeprint', () => {
     size = view.size;
     view.size = Infinity;
-    table.classList.toggle('long', view.order.length > 500);
     draw();
   });
   addEventListener('afterprint', () => {
