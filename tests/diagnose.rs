@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -125,7 +126,7 @@ fn every_ending_is_told_as_the_script_knows_it() {
             if let Some(product) = truth["product"].as_str().filter(|_| truth["act_id"].is_string()) {
                 assert_eq!(story["product"]["name"], product, "{name}");
             }
-            if let Some(host) = truth["host"].as_str().filter(|host| host.contains(':')) {
+            if let Some(host) = truth["host"].as_str().filter(|host| host.parse::<SocketAddr>().is_ok()) {
                 let hosts = story["hosts"].as_array().unwrap();
                 assert!(hosts.iter().any(|known| known["server"] == host), "{name}: {host}: {hosts:?}");
             }
@@ -378,4 +379,80 @@ fn the_document_lists_every_field_that_is_written() {
     for name in found {
         assert!(document.contains(&format!("`{name}`")), "{name}");
     }
+}
+
+/// A file of events as `wevtutil /f:text` writes them: ids and what they say.
+fn log(name: &str, events: &[(u32, String)]) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let event = |(at, (id, says)): (usize, &(u32, String))| {
+        format!(
+            "Event[{at}]:\n  Log Name: Application\n  Source: Microsoft-Windows-Security-SPP\n  Date: 2026-11-23T00:00:00.000\n  \
+             Event ID: {id}\n  Computer: client01.corp.example\n  Description: \nInfo:\n{says}\n\n"
+        )
+    };
+    fs::write(&path, events.iter().enumerate().map(event).collect::<String>()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// What a 12288 says of the request in a capture with one story, with this minute.
+fn requested(capture: &str, minute: &str, hresult: &str) -> String {
+    let story = &records(&[capture], "story")[0];
+    let (cmid, act_id) = (&story["machine"]["cmid"], &story["product"]["act_id"]);
+    let [cmid, act_id] = [cmid, act_id].map(|id| id.as_str().unwrap().to_owned());
+    format!("{hresult}, 0x00000000, kms1.corp.example:1688, {cmid}, {minute}, 0, 2, 43200, {act_id}, 25")
+}
+
+#[test]
+fn events_of_another_minute_are_told_and_so_is_the_request_that_has_none() {
+    let capture = "captures/stories/story_activated.pcapng";
+    let other = log("diagnose_other.txt", &[(12288, requested(capture, "2020/01/01 00:00", "0x00000000"))]);
+    let story = &records(&[capture, "--events", &other], "story")[0];
+    assert_eq!(story["status"], "activated");
+    assert_eq!(story["events"].as_array().unwrap().len(), 0);
+    assert_eq!(causes(story, "remarks"), ["traffic-without-event"]);
+    let remarks = records(&[capture, "--events", &other], "remark");
+    assert_eq!(remarks.len(), 1);
+    assert_eq!((&remarks[0]["cause"], &remarks[0]["file"]), (&"event-without-traffic".into(), &other.into()));
+}
+
+#[test]
+fn the_machines_own_word_decides() {
+    let capture = "captures/stories/story_activated.pcapng";
+    // The minute of the recording's first packet, which is that of the client's clock.
+    let begin =
+        records(&[capture], "story")[0]["first"].as_str().unwrap()[..16].replace('-', "/").replace('T', " ");
+    let asked = requested(capture, &begin, "0x00000000");
+    let answer = |hresult: &str| format!("{hresult}, 0x04000000, 0, 0, 50, 120, 10080, {begin}");
+    let refused = log("diagnose_refused.txt", &[(12288, asked.clone()), (12289, answer("0xC004F038"))]);
+    let story = &records(&[capture, "--events", &refused], "story")[0];
+    assert_eq!(story["status"], "not-activated", "{story}");
+    assert_eq!(causes(story, "causes"), ["machine-rejects"]);
+    assert_eq!(run(&[capture, "--events", &refused]).status.code(), Some(1));
+    let alone = log("diagnose_alone.txt", &[(12288, asked)]);
+    let story = &records(&[capture, "--events", &alone], "story")[0];
+    assert_eq!(story["status"], "activated");
+    assert!(story["unseen"].to_string().contains("12289"), "{story}");
+}
+
+#[test]
+fn an_avma_key_in_azure_is_told_by_its_event_beside_azures_host() {
+    let event = log("diagnose_avma.txt", &[(12310, "0xC004FD01".to_owned())]);
+    let of = |capture: &str| {
+        let told = records(&[capture, "--events", &event], "story");
+        let avma = told.into_iter().find(|story| story["method"] == "avma").unwrap();
+        (avma["status"].as_str().unwrap().to_owned(), causes(&avma, "causes"))
+    };
+    let failed = |cause: &str| ("not-activated".to_owned(), vec![cause.to_owned()]);
+    assert_eq!(of("captures/stories/story_azure_windows.pcapng"), failed("avma-key-in-azure"));
+    assert_eq!(of("captures/stories/story_activated.pcapng"), failed("avma-refused"));
+}
+
+/// The events beside their exchanges, and those that are in no capture, as people read them.
+#[test]
+fn events_read_as_reviewed() {
+    let arguments = ["captures/vlmcs_vlmcsd_v6_default.pcap", "captures/vlmcs_vlmcsd_err_timeskew_c1.pcap"];
+    let told = text(&[&arguments[..], &["--limit", "3", "--events", "captures/events/events.evtx"]].concat());
+    insta::with_settings!({snapshot_path => root().join("snapshots"), prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!("diagnose_events", told);
+    });
 }

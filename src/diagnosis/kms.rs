@@ -70,9 +70,8 @@ impl Draft<'_> {
             steps_left_out: self.facts.map_or(0, |facts| facts.calls.left_out()) + self.steps_left_out,
             ..Story::default()
         };
-        if story.attempts == 0 {
-            story.attempts = self.connections().count() as u64;
-        }
+        // A connection that came to nothing was a try as well.
+        story.attempts += self.connections().filter(|connection| !connection.is_directory).count() as u64;
         match self.facts.and_then(|facts| facts.successes.iter().next_back()) {
             Some(success) if success.asks.is_some() => self.tell_success(&mut story, success, around),
             Some(answer) => {

@@ -57,10 +57,19 @@ fn told_by(files: &mut [FileDiagnosis], log: &EventLog, has_azure: bool) -> File
     let mut own =
         FileDiagnosis { name: log.name.clone(), has_failed: log.has_failed, ..FileDiagnosis::default() };
     let mut lost = 0_u64;
+    // Where the last request of each machine and minute belongs.
+    let mut requests: BTreeMap<(Option<&str>, i64), (usize, usize)> = BTreeMap::new();
     for event in &log.events {
         let note = note(log, event);
-        let place =
-            stories(files).find_map(|(file, at, story)| is_of(event, story, log).then_some((file, at)));
+        let asked = event.client_time().map(|time| (event.computer.as_deref(), minute(time)));
+        let place = match (&event.kind, asked) {
+            // It names no machine: it is of the last request of that minute in the same log.
+            (EventKind::Processed(_), Some(asked)) => requests.get(&asked).copied(),
+            _ => stories(files).find_map(|(file, at, story)| is_of(event, story).then_some((file, at))),
+        };
+        if let (EventKind::Requested(_), Some(asked), Some(place)) = (&event.kind, asked, place) {
+            requests.insert(asked, place);
+        }
         if let Some((file, at)) = place {
             let story = &mut files[file].stories[at];
             decide(story, event, &note);
@@ -98,7 +107,7 @@ fn stories(files: &[FileDiagnosis]) -> impl Iterator<Item = (usize, usize, &Stor
 }
 
 /// True where the event is about the story.
-fn is_of(event: &Event, story: &Story, log: &EventLog) -> bool {
+fn is_of(event: &Event, story: &Story) -> bool {
     let is_minute = |time: i64| story.client_minutes.contains(&minute(time));
     let is_asked = |cmid: Guid, act_id: Guid, time: i64| {
         story.machine.cmid == Some(cmid) && story.product.act_id == Some(act_id) && is_minute(time)
@@ -106,16 +115,7 @@ fn is_of(event: &Event, story: &Story, log: &EventLog) -> bool {
     match &event.kind {
         EventKind::Requested(asked) => is_asked(asked.cmid, asked.act_id, asked.client_time),
         EventKind::HostAnswered(answer) => is_asked(answer.cmid, answer.act_id, answer.client_time),
-        // It names no machine: it is of the one whose request of that minute is in the same log.
-        EventKind::Processed(answer) => {
-            is_minute(answer.client_time)
-                && log.events.iter().any(|other| {
-                    matches!(&other.kind, EventKind::Requested(asked)
-                        if minute(asked.client_time) == minute(answer.client_time)
-                            && other.computer == event.computer
-                            && is_asked(asked.cmid, asked.act_id, asked.client_time))
-                })
-        }
+        EventKind::Processed(_) => false,
         EventKind::DirectoryActivated(found) => {
             let is_product = story.product.act_id.is_none_or(|act_id| act_id == found.sku);
             is_product && story.method == Method::Directory && is_computer(event, story)
@@ -264,8 +264,7 @@ fn say_what_has_no_event(files: &mut [FileDiagnosis], logs: &[EventLog]) {
         let is_known = story.machine.cmid.is_some_and(|cmid| known.contains_key(&cmid));
         if is_known && !has(story, 12288) && !story.client_minutes.is_empty() {
             let text = "The machine's log was given, and has no event 12288 of this request.";
-            let minute =
-                story.client_minutes.first().map_or_else(String::new, |time| Rfc3339(*time).to_string());
+            let minute = story.client_minutes.first().map_or_else(String::new, |time| to_the_minute(*time));
             let shown = vec![Evidence::new([], format!("ClientTime {minute}"))];
             story.remarks.push(Finding::new(CauseKind::TrafficWithoutEvent, text, shown));
         }
@@ -274,7 +273,7 @@ fn say_what_has_no_event(files: &mut [FileDiagnosis], logs: &[EventLog]) {
 
 /// An event in a sentence.
 fn note(log: &EventLog, event: &Event) -> EventNote {
-    let at = |time: i64| Rfc3339(minute(time)).to_string();
+    let at = to_the_minute;
     let text = match &event.kind {
         EventKind::Requested(asked) => {
             let port = asked.port.map_or_else(String::new, |port| format!(":{port}"));
@@ -318,6 +317,12 @@ fn note(log: &EventLog, event: &Event) -> EventNote {
 
 fn said(hresult: u32) -> String {
     if hresult == 0 { "success".to_owned() } else { code(hresult) }
+}
+
+/// `2026-11-21T20:42Z`.
+fn to_the_minute(time: i64) -> String {
+    let whole = Rfc3339(time).to_string();
+    whole.get(..16).map_or_else(|| whole.clone(), |minute| format!("{minute}Z"))
 }
 
 /// The minute of a time, in nanoseconds since 1970.
