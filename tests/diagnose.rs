@@ -299,6 +299,16 @@ fn stand_ins_take_the_place_of_names_and_addresses() {
         assert!(!shown.contains(own), "{own}: {shown}");
     }
     assert_eq!(shown, text(&["-v", "--redact=secret", "captures/stories/story_several.pcapng"]));
+    // Events still find their exchanges, and tell no more than these.
+    let events = ["captures/vlmcs_vlmcsd_v6_default.pcap", "--events", "captures/events/events.evtx"];
+    let shown = text(&[&["--redact=secret"], &events[..]].concat());
+    assert_eq!(
+        shown.matches("  event    12288 ").count(),
+        text(&events).matches("  event    12288 ").count()
+    );
+    for own in ["kms.facebook.info", "mail.yahoo.es", "kms.example", "kms2.example", "client01"] {
+        assert!(!shown.contains(own), "{own}: {shown}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::capture::{Packets, Progress, Within};
 use crate::diagnosis::{EventLog, FileDiagnosis, Notebook, Status, join};
-use crate::events;
+use crate::events::{self, EventError};
 use crate::redact::{self, StandIns};
 use crate::report::diagnosis::{DiagnosisFormat, DiagnosisLook, render};
 use crate::trace::{
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     arguments.input.read(&files, &progress, &mut diagnosing);
     drop(bar);
     let mut told = diagnosing.told;
-    let logs: Vec<EventLog> = arguments.events.iter().map(|path| log(path)).collect();
+    let logs: Vec<EventLog> = arguments.events.iter().map(|path| log(path, stand_ins.as_ref())).collect();
     if !logs.is_empty() {
         join(&mut told, &logs);
     }
@@ -128,7 +128,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 }
 
 /// The events of a file.
-fn log(path: &Path) -> EventLog {
+fn log(path: &Path, stand_ins: Option<&StandIns>) -> EventLog {
     let name = path.display().to_string();
     let mut log = EventLog { name: name.clone(), ..EventLog::default() };
     let file = match fs::File::open(path) {
@@ -140,10 +140,17 @@ fn log(path: &Path) -> EventLog {
         }
     };
     let counts = events::read(&name, io::BufReader::new(file), &mut |event| match event {
-        Ok(event) if log.events.len() < EventLog::MOST_EVENTS => log.events.push(event),
+        Ok(event) if log.events.len() < EventLog::MOST_EVENTS => {
+            log.events.push(stand_ins.map_or_else(|| event.clone(), |stand_ins| stand_ins.event(&event)));
+        }
         Ok(_) => log.left_out += 1,
         Err(error) => {
             if log.errors.len() < EventLog::MOST_ERRORS {
+                // What it quotes may name a machine.
+                let error = match stand_ins {
+                    Some(_) => EventError { found: String::new(), ..error },
+                    None => error,
+                };
                 complain(&error);
                 log.errors.push(error.to_string());
             } else {

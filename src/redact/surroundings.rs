@@ -4,6 +4,7 @@ use std::sync::Arc;
 use crate::capture::Stamp;
 use crate::directory::{ActivationObject, Dn, Entry, Filter, Found as DirectoryEntry, LdapResult, schema};
 use crate::discovery::{Name, Record, RecordData, azure_cloud};
+use crate::events::{Event, EventKind};
 use crate::mak::{ConfirmationId, InstallationId};
 use crate::trace::{
     ChannelRecord, ControlRecord, DirectoryExchange, Found, GuestExchange, Lookup, ObjectRecord, Search,
@@ -52,6 +53,45 @@ impl StandIns {
             }
         }
         search
+    }
+
+    /// An event of Windows. What AVMA's say beside an HRESULT is not known, and goes.
+    #[must_use]
+    pub fn event(&self, event: &Event) -> Event {
+        let mut event = event.clone();
+        event.computer = event.computer.map(|computer| self.text("machine", &computer));
+        let domain =
+            |domain: &mut Option<String>| *domain = domain.as_deref().map(|name| self.host_text(name));
+        match &mut event.kind {
+            EventKind::Requested(asked) => {
+                asked.host = self.host_text(&asked.host);
+                asked.cmid = self.guid(asked.cmid);
+            }
+            EventKind::HostAnswered(answer) => {
+                answer.client = self.text("machine", &answer.client);
+                answer.cmid = self.guid(answer.cmid);
+            }
+            EventKind::PublishFailed(failed) => domain(&mut failed.domain),
+            EventKind::Published(published) => domain(&mut published.domain),
+            EventKind::DirectoryActivated(found) => {
+                found.object_name = found.object_name.as_deref().map(|name| self.text("object", name));
+                found.object_dn = found.object_dn.as_deref().map(|name| self.text("object", name));
+            }
+            EventKind::Avma(avma) => avma.values.clear(),
+            EventKind::Processed(_) => {}
+        }
+        event
+    }
+
+    /// A host as text: a name, or an address.
+    fn host_text(&self, text: &str) -> String {
+        if let Ok(address) = text.parse() {
+            return self.address(address).to_string();
+        }
+        match Name::parse(text) {
+            Ok(name) => self.name(&name).to_string(),
+            Err(_) => self.text("host", text),
+        }
     }
 
     /// How a connection was found.
