@@ -38,8 +38,49 @@ pub(super) struct Surroundings<'a> {
     /// Nanoseconds by which the capture's clock is ahead of most machines'.
     pub(super) clock: Option<i64>,
     pub(super) has_dns: bool,
-    /// Machines that share a CMID: their names or addresses.
-    pub(super) clones: &'a BTreeMap<Guid, Vec<String>>,
+    /// Machines that share a CMID.
+    pub(super) clones: &'a BTreeMap<Guid, Clones>,
+}
+
+/// Machines that share a CMID.
+pub(super) struct Clones {
+    /// Each by its name and address.
+    pub(super) machines: Vec<String>,
+    /// True where there are more.
+    pub(super) has_more: bool,
+    /// True where all have one name.
+    pub(super) is_one_name: bool,
+}
+
+impl Clones {
+    /// That they have it; one name at several addresses may be one machine that moves.
+    pub(super) fn sentence(&self, cmid: Guid) -> String {
+        let more = if self.has_more { "more than " } else { "" };
+        let count = self.machines.len() as u64;
+        let listed = self.listed();
+        if self.is_one_name {
+            let counted = counted(count, "address");
+            return format!(
+                "The CMID {cmid} comes from {more}{counted} under one name: copies of one machine, or one that moved: \
+                 {listed}."
+            );
+        }
+        let counted = counted(count, "machine");
+        let counted = format!("{more}{counted}");
+        let mut begin = counted.chars();
+        let first: String = begin.next().into_iter().flat_map(char::to_uppercase).collect();
+        format!("{first}{} have the CMID {cmid}, which is to be one machine's: {listed}.", begin.as_str())
+    }
+
+    /// The first few of them.
+    fn listed(&self) -> String {
+        let shown = self.machines.iter().take(MOST_FINDINGS).cloned().collect::<Vec<_>>().join(", ");
+        match self.machines.len().saturating_sub(MOST_FINDINGS) {
+            0 => shown,
+            _ if self.has_more => format!("{shown} and others"),
+            more => format!("{shown} and {more} more"),
+        }
+    }
 }
 
 impl Draft<'_> {
@@ -604,12 +645,8 @@ impl Draft<'_> {
 
     fn clone_finding(&self, around: &Surroundings<'_>) -> Option<Finding> {
         let cmid = self.key?.cmid;
-        let others = around.clones.get(&cmid)?;
-        let text = format!(
-            "{} have the CMID {cmid}, which is to be one machine's: {}.",
-            counted(others.len() as u64, "machine"),
-            listed(others)
-        );
+        let clones = around.clones.get(&cmid)?;
+        let text = clones.sentence(cmid);
         let evidence =
             vec![Evidence::new(self.calls().flat_map(Call::request_stamps), format!("CMID {cmid}"))];
         Some(Finding::new(CauseKind::DuplicateMachineId, text, evidence))
@@ -627,15 +664,6 @@ impl ClientStep {
                 searched.answered.or(searched.asked).map(|(_, last)| last),
             ),
         }
-    }
-}
-
-/// Names in a row, the first few of them.
-pub(super) fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(MOST_FINDINGS).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(MOST_FINDINGS) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -61,7 +61,9 @@ pub(super) struct MachineFacts {
     /// The first success, and the last.
     pub(super) successes: Edges<Call, 1, 1>,
     pub(super) classes: BTreeMap<CallClass, u64>,
+    /// The least of its addresses, [`MOST_ADDRESSES`] at most.
     pub(super) addresses: BTreeSet<IpAddr>,
+    pub(super) has_more_addresses: bool,
 }
 
 /// What is known of a client beside its calls.
@@ -566,6 +568,7 @@ impl MachineFacts {
     fn trim(&mut self) {
         while self.addresses.len() > MOST_ADDRESSES {
             self.addresses.pop_last();
+            self.has_more_addresses = true;
         }
     }
 }
@@ -577,6 +580,7 @@ impl Sum for MachineFacts {
         for (class, count) in other.classes {
             *self.classes.entry(class).or_default() += count;
         }
+        self.has_more_addresses |= other.has_more_addresses;
         self.addresses.extend(other.addresses);
         self.trim();
     }

@@ -9,7 +9,7 @@ use crate::trace::Stage;
 use crate::wire::Guid;
 
 use super::call::Call;
-use super::kms::{Draft, MOST_SKEW, Surroundings, listed};
+use super::kms::{Clones, Draft, MOST_SKEW, Surroundings};
 use super::notebook::{ClientStep, MachineFacts, MachineKey, Notebook, Question};
 use super::words::{counted, duration};
 use super::{CauseKind, Evidence, FileDiagnosis, Finding, Method, Story, avma, steps};
@@ -47,7 +47,7 @@ impl Notebook {
         }
         let mut remarks = Vec::new();
         remarks.extend(clock.filter(|clock| clock.offset.abs() > NOTEWORTHY).map(Clock::finding));
-        remarks.extend(clones.iter().map(|(cmid, machines)| of_clones(*cmid, machines)));
+        remarks.extend(clones.iter().map(|(cmid, clones)| of_clones(*cmid, clones)));
         remarks.extend(self.publications.iter().map(of_publication));
         remarks.truncate(MOST_REMARKS);
         let mut unseen = Vec::new();
@@ -276,10 +276,14 @@ fn clock(notebook: &Notebook) -> Option<Clock> {
 }
 
 /// CMIDs that several machines have: each machine by its name and address.
-fn clones(notebook: &Notebook) -> BTreeMap<Guid, Vec<String>> {
+fn clones(notebook: &Notebook) -> BTreeMap<Guid, Clones> {
     let mut names: BTreeMap<Guid, BTreeMap<&str, BTreeSet<IpAddr>>> = BTreeMap::new();
+    let mut unbounded = BTreeSet::new();
     for (key, facts) in notebook.machines.iter().filter(|(key, _)| key.cmid != Guid::NIL) {
         names.entry(key.cmid).or_default().entry(&key.name).or_default().extend(&facts.addresses);
+        if facts.has_more_addresses {
+            unbounded.insert(key.cmid);
+        }
     }
     let mut clones = BTreeMap::new();
     for (cmid, names) in names {
@@ -293,18 +297,15 @@ fn clones(notebook: &Notebook) -> BTreeMap<Guid, Vec<String>> {
                     name => format!("{name} ({address})"),
                 })
             });
-            clones.insert(cmid, machines.collect());
+            let (has_more, is_one_name) = (unbounded.contains(&cmid), names.len() == 1);
+            clones.insert(cmid, Clones { machines: machines.collect(), has_more, is_one_name });
         }
     }
     clones
 }
 
-fn of_clones(cmid: Guid, machines: &[String]) -> Finding {
-    let text = format!(
-        "{} have the CMID {cmid}: {}. The host counts them as one.",
-        counted(machines.len() as u64, "machine"),
-        listed(machines)
-    );
+fn of_clones(cmid: Guid, clones: &Clones) -> Finding {
+    let text = format!("{} The host counts what has one CMID as one.", clones.sentence(cmid));
     Finding::new(CauseKind::DuplicateMachineId, text, vec![Evidence::new([], format!("CMID {cmid}"))])
 }
 

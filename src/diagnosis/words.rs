@@ -44,7 +44,8 @@ pub(crate) fn minutes(minutes: u32) -> String {
 pub(crate) fn counted(count: u64, one: &str) -> String {
     match count {
         1 => format!("1 {one}"),
-        count if one.ends_with("try") => format!("{count} {}ies", &one[..one.len() - 1]),
+        count if one.ends_with('y') => format!("{count} {}ies", &one[..one.len() - 1]),
+        count if one.ends_with('s') => format!("{count} {one}es"),
         count => format!("{count} {one}s"),
     }
 }
@@ -126,5 +127,6 @@ mod tests {
         assert_eq!(counted(1, "machine"), "1 machine");
         assert_eq!(counted(22, "machine"), "22 machines");
         assert_eq!(counted(2, "try"), "2 tries");
+        assert_eq!(counted(3, "address"), "3 addresses");
     }
 }

@@ -78,7 +78,7 @@ impl Page {
             let _ = writeln!(
                 self.out,
                 "\n{} more, counted above (--limit 0 tells all)",
-                counted(more as u64, "story").replace("storys", "stories")
+                counted(more as u64, "story")
             );
         }
         for remark in &file.remarks {
