@@ -208,8 +208,11 @@ fn is_of_machine(packet: &mut [u8], machine: u128) -> bool {
     let order = pdu.header.drep.endianness();
     let (old, new, is_response) = match &pdu.body {
         Body::Request(call) => {
-            let fits =
-                |ndr| RequestStub::parse(call.stub, ndr, order).ok().filter(|stub| stub.data.len() == 252);
+            let fits = |ndr| {
+                RequestStub::parse(call.stub, ndr, order)
+                    .ok()
+                    .filter(|stub| stub.data.len() == 252 && stub.max_count == 252)
+            };
             let Some(stub) = fits(Ndr::Ndr32).or_else(|| fits(Ndr::Ndr64)) else { return false };
             let RequestMessage::V4(mut message) = RequestMessage::decode(stub.data) else { return false };
             message.body.cmid = cmid;
@@ -221,6 +224,10 @@ fn is_of_machine(packet: &mut [u8], machine: u128) -> bool {
         Body::Response(answer) => {
             let of = |ndr| {
                 let stub = ResponseStub::parse(answer.stub, ndr, order).ok()?;
+                // Read as the other syntax, its counts do not agree.
+                if stub.max_count != Some(stub.data.len() as u64) {
+                    return None;
+                }
                 match ResponseMessage::decode(stub.data) {
                     ResponseMessage::V4(message) => Some((stub.data.to_vec(), message)),
                     _ => None,
