@@ -142,11 +142,11 @@ fn is_computer(event: &Event, story: &Story) -> bool {
 fn decide(story: &mut Story, event: &Event, note: &EventNote) {
     let shown = || vec![Evidence::new([], format!("event {} ({}): {}", note.id, note.place, note.text))];
     match &event.kind {
-        EventKind::Processed(answer) if answer.hresult == 0 && answer.bound != 0 => {
-            if story.status == Status::Unknown {
-                story.status = Status::Activated;
-                story.verdict = "Activated: the machine's event 12289 says so.".to_owned();
-            }
+        EventKind::Processed(answer)
+            if answer.hresult == 0 && answer.bound != 0 && story.status == Status::Unknown =>
+        {
+            story.status = Status::Activated;
+            story.verdict = "Activated: the machine's event 12289 says so.".to_owned();
         }
         EventKind::Processed(answer) if answer.hresult != 0 && story.status.is_good() => {
             let text = format!(

@@ -209,7 +209,7 @@ pub(super) fn tell_way(client: IpAddr, way: &[&ClientStep]) -> Option<Story> {
         .collect();
     let addresses = |question: &&&Question| matches!(question.rtype, RecordType::A | RecordType::AAAA);
     let is_resolved = questions.iter().any(|question| !question.addresses.is_empty());
-    let question = questions.iter().filter(addresses).next_back()?;
+    let question = questions.iter().rfind(addresses)?;
     if is_resolved {
         if connections.is_empty() {
             let name = &question.name;

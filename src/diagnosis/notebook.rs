@@ -402,7 +402,7 @@ impl Observer for Notebook {
             asked: exchange.search.asked,
             answered: exchange.search.answered,
             outcome: exchange.outcome(),
-            objects: objects.map(|object| object_label(object)).collect(),
+            objects: objects.map(object_label).collect(),
             is_activation: exchange.search.is_activation(),
         };
         let first = exchange.stamps().next().map_or(0, |stamp| stamp.frame);

@@ -234,8 +234,11 @@ mod tests {
         assert_eq!((rows.as_array().unwrap().len(), rest.as_array().unwrap().len()), (7, 7));
         let head = data(&page, "id=\"head\"");
         assert_eq!(rows[1][1], "b");
-        assert_eq!(head["statuses"][rows[1][0].as_u64().unwrap() as usize][0], "not-activated");
-        assert_eq!(head["kinds"][rows[1][4].as_u64().unwrap() as usize][0], "count-too-low");
+        assert_eq!(
+            head["statuses"][usize::try_from(rows[1][0].as_u64().unwrap()).unwrap()][0],
+            "not-activated"
+        );
+        assert_eq!(head["kinds"][usize::try_from(rows[1][4].as_u64().unwrap()).unwrap()][0], "count-too-low");
         assert_eq!(rest[1]["causes"][0]["evidence"], serde_json::json!([[[9], "CurrentClientCount 11"]]));
         assert_eq!(rest[1]["steps"][0]["answered"], serde_json::json!(["0xC004F038", [9, 2_000_000]]));
     }
