@@ -313,7 +313,7 @@ fn seeds_of_every_target_are_changed_as_the_target_reads_them() {
         let most_raw = match *target {
             // Choices, and segments without content.
             "reassembly" | "streams" => 100,
-            "capture" | "file" | "har" | "http" | "soap" | "vmbus_ring" => 75,
+            "capture" | "diagnose" | "file" | "har" | "http" | "soap" | "vmbus_ring" => 75,
             _ => 40,
         };
         assert!(raw * 100 <= all * most_raw, "{target}: {raw} of {all} are left to libFuzzer");

@@ -69,7 +69,7 @@ impl Fleet {
                 table.entry(key).or_default().add(story);
             }
             if let Some(began) = began(story) {
-                by_time.entry(began.div_euclid(stretch) * stretch).or_default().add(story);
+                by_time.entry(began.div_euclid(stretch).saturating_mul(stretch)).or_default().add(story);
             }
         }
         let [outcomes, products, hosts, machines, files] = tables.map(sorted);

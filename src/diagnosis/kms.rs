@@ -181,8 +181,8 @@ impl Draft<'_> {
         story.remarks.extend(self.connection_findings(around));
         story.remarks.extend(self.lost(success, around));
         story.remarks.extend(self.clone_finding(around));
-        if let Some(offset) = success.clock_offset().filter(|offset| offset.abs() > MOST_SKEW)
-            && around.clock.is_none_or(|clock| (offset - clock).abs() > MOST_SKEW)
+        if let Some(offset) = success.clock_offset().filter(|offset| offset.saturating_abs() > MOST_SKEW)
+            && around.clock.is_none_or(|clock| offset.saturating_sub(clock).saturating_abs() > MOST_SKEW)
         {
             let text = format!(
                 "The machine's clock and the capture's differ by {}; a genuine host refuses more than four hours, \
@@ -619,10 +619,10 @@ impl Draft<'_> {
             "Azure's KMS host {name} did not answer {source}: it answers only what reaches it from one of Azure's own \
              public addresses, and forced tunnelling takes that away."
         );
-        let evidence = Evidence {
-            frames: first.evidence.iter().flat_map(|e| e.frames.clone()).collect(),
-            text: format!("{shown}, asked at {server} from {source}"),
-        };
+        let mut frames: Vec<u64> = first.evidence.iter().flat_map(|e| e.frames.clone()).collect();
+        frames.sort_unstable();
+        frames.dedup();
+        let evidence = Evidence { frames, text: format!("{shown}, asked at {server} from {source}") };
         Some(Finding::new(CauseKind::AzureUnreachable, text, vec![evidence]))
     }
 
@@ -875,13 +875,13 @@ fn skew(
         return Finding::new(CauseKind::ClockSkew, text, evidence);
     };
     // Other machines that are content tell how far the capture's own clock is off.
-    let offset = offset - around.clock.unwrap_or(0);
+    let offset = offset.saturating_sub(around.clock.unwrap_or(0));
     let against = match around.clock {
         Some(_) => "the other machines' clocks",
         None => "this capture's clock",
     };
     evidence.push(Evidence::new(call.request_stamps(), "ClientTime beside the packet's time"));
-    let text = if offset.abs() <= MOST_SKEW {
+    let text = if offset.saturating_abs() <= MOST_SKEW {
         format!(
             "The host {host} says that the clocks differ by more than four hours ({said}); the machine's agrees with \
              {against} to {}, so the host's clock is off, or the capture was made by the machine itself.",

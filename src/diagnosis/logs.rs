@@ -327,7 +327,7 @@ fn to_the_minute(time: i64) -> String {
 
 /// The minute of a time, in nanoseconds since 1970.
 pub(super) fn minute(time: i64) -> i64 {
-    time.div_euclid(MINUTE) * MINUTE
+    time.div_euclid(MINUTE).saturating_mul(MINUTE)
 }
 
 const MINUTE: i64 = 60_000_000_000;

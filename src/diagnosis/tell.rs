@@ -46,7 +46,7 @@ impl Notebook {
             story.number = at + 1;
         }
         let mut remarks = Vec::new();
-        remarks.extend(clock.filter(|clock| clock.offset.abs() > NOTEWORTHY).map(Clock::finding));
+        remarks.extend(clock.filter(|clock| clock.offset.saturating_abs() > NOTEWORTHY).map(Clock::finding));
         remarks.extend(clones.iter().map(|(cmid, clones)| of_clones(*cmid, clones)));
         remarks.extend(self.publications.iter().map(of_publication));
         remarks.truncate(MOST_REMARKS);
@@ -270,8 +270,9 @@ fn clock(notebook: &Notebook) -> Option<Clock> {
     offsets.sort_unstable();
     let median = *offsets.get(offsets.len() / 2)?;
     // One machine alone may be the one that is wrong; several agree by chance only where they are right.
-    let agree = offsets.iter().filter(|offset| (*offset - median).abs() < AGREEMENT).count();
-    let is_agreed = agree * 3 >= offsets.len() * 2 && (agree > 1 || median.abs() > MOST_SKEW);
+    let agree =
+        offsets.iter().filter(|offset| offset.saturating_sub(median).saturating_abs() < AGREEMENT).count();
+    let is_agreed = agree * 3 >= offsets.len() * 2 && (agree > 1 || median.saturating_abs() > MOST_SKEW);
     is_agreed.then_some(Clock { offset: median, machines: agree })
 }
 

@@ -18,6 +18,11 @@ pub(crate) fn duration(nanoseconds: i64) -> String {
     if seconds < 10 {
         return format!("{seconds}.{} s", whole / 100_000_000 % 10);
     }
+    of_seconds(seconds)
+}
+
+/// Seconds in the two greatest units that there are of them.
+fn of_seconds(seconds: u64) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let mut parts = units.iter().scan(seconds, |rest, &(size, name)| {
         let count = *rest / size;
@@ -36,7 +41,7 @@ pub(crate) fn duration(nanoseconds: i64) -> String {
 pub(crate) fn minutes(minutes: u32) -> String {
     match minutes {
         0 => "0 min".to_owned(),
-        minutes => duration(i64::from(minutes) * 60_000_000_000),
+        minutes => of_seconds(u64::from(minutes) * 60),
     }
 }
 
@@ -119,7 +124,9 @@ mod tests {
         ] {
             assert_eq!(duration(nanoseconds), text);
         }
-        assert_eq!((minutes(10_080), minutes(0)), ("7 d".to_owned(), "0 min".to_owned()));
+        for (count, text) in [(0, "0 min"), (1, "1 min"), (10_080, "7 d"), (u32::MAX, "2982616 d 4 h")] {
+            assert_eq!(minutes(count), text);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::wire::utf16;
 #[must_use]
 pub fn dictionary(target: &str) -> Option<String> {
     let tokens: Vec<Token> = match target {
-        "capture" | "file" | "layers" => [&capture()[..], &rpc()[..12]].concat(),
+        "capture" | "diagnose" | "file" | "layers" => [&capture()[..], &rpc()[..12]].concat(),
         "connection" | "framer" | "pdu" | "rules" => [rpc(), kms()].concat(),
         "dns" => dns(),
         "epid" => epid(),

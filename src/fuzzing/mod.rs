@@ -7,6 +7,7 @@
 mod capture;
 mod conformance;
 mod connection;
+mod diagnose;
 mod dictionary;
 mod directory;
 mod discovery;
@@ -37,6 +38,7 @@ use std::ops::{Range, RangeBounds};
 pub use capture::{capture, file, layers};
 pub use conformance::rules;
 pub use connection::{ConnectionPlan, connection, connection_of};
+pub use diagnose::diagnose;
 pub use dictionary::dictionary;
 pub use directory::{ldap, ldif};
 pub use discovery::dns;
@@ -63,6 +65,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("capture", capture),
     ("connection", connection),
+    ("diagnose", diagnose),
     ("dns", dns),
     ("epid", epid),
     ("events", events),

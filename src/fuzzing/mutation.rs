@@ -50,6 +50,7 @@ fn way(target: &str) -> Option<Way> {
     let way: Way = match target {
         "capture" => captures::capture,
         "connection" => |mutator, bytes, most| said(mutator, bytes, most, &CONNECTION),
+        "diagnose" => captures::capture,
         "dns" => packets::dns,
         "epid" => |mutator, bytes, most| {
             mutator.epid(bytes, most);

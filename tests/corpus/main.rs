@@ -7,6 +7,7 @@
 
 mod conformance;
 mod connection;
+mod diagnosis;
 mod directory;
 mod discovery;
 mod events;
@@ -467,6 +468,9 @@ fn seeds() -> Seeds {
     }
     for (name, bytes) in secrets() {
         cut.put("redact", &name, bytes);
+    }
+    for (name, bytes) in diagnosis::all() {
+        cut.put("diagnose", &name, bytes);
     }
     for (name, bytes) in discovery::all() {
         cut.put("dns", name, bytes);

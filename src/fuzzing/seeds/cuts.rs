@@ -44,6 +44,7 @@ pub type Cut = fn(&Thing<'_>, &mut Put<'_>);
 pub const CUTS: &[(&str, Cut)] = &[
     ("capture", capture),
     ("connection", connection),
+    ("diagnose", capture),
     ("dns", dns),
     ("epid", epid),
     ("events", events),

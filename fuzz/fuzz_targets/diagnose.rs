@@ -1,0 +1,3 @@
+#![no_main]
+
+volact_fuzz::target!(diagnose);
