@@ -113,8 +113,10 @@ fn connect(defects: Defects, address: SocketAddr, version: &str) -> Result<ExitC
     let mut client = Client::new(defects);
     let mut buffer = [0; 8192];
     for piece in seed.pieces.iter().filter(|piece| !piece.is_answer) {
-        client.says(&piece.bytes);
-        stream.write_all(&piece.bytes)?;
+        let is_refused = client.heard() > 0 && client.is_ndr64() == Some(false);
+        let said = if is_refused { &seed.asked_as_ndr32() } else { &piece.bytes };
+        client.says(said);
+        stream.write_all(said)?;
         if !matches!(client.verdict(), Verdict::Waiting) {
             break;
         }

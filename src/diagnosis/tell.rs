@@ -198,8 +198,7 @@ fn owner_by_address(client: IpAddr, step: &ClientStep, drafts: &[Draft<'_>]) -> 
         }
         _ => false,
     };
-    let mut owners =
-        drafts.iter().enumerate().filter(|(_, draft)| draft.steps.iter().any(&is_told));
+    let mut owners = drafts.iter().enumerate().filter(|(_, draft)| draft.steps.iter().any(&is_told));
     let (at, _) = owners.next()?;
     owners.next().is_none().then_some(at)
 }

@@ -71,6 +71,11 @@ impl Client {
         &self.verdict
     }
 
+    /// Whether NDR64 was agreed on; none before a bind_ack.
+    pub fn is_ndr64(&self) -> Option<bool> {
+        self.is_ndr64
+    }
+
     /// PDUs that it received.
     pub fn heard(&self) -> usize {
         self.heard

@@ -33,6 +33,13 @@ pub fn seeds_at(now: FileTime) -> [Seed; 3] {
     ]
 }
 
+impl Seed {
+    /// The request in the context of NDR32, for a host that has refused NDR64.
+    pub fn asked_as_ndr32(&self) -> Vec<u8> {
+        asking(&self.request, &[SyntaxId::NDR32])
+    }
+}
+
 fn seed(now: FileTime, name: &'static str, version: Version, syntaxes: &[SyntaxId]) -> Seed {
     let moment = Moment { now, random: std::array::from_fn(|i| [0x5a, 0xa5, 0x3c][i % 3]) };
     let request =
