@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,8 @@ struct Head {
 
 #[derive(Serialize, Deserialize)]
 struct Tail {
-    verdicts: serde_json::Map<String, serde_json::Value>,
+    /// In the order of their names, whatever else in the program wants of `serde_json`.
+    verdicts: BTreeMap<String, serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     baseline: Option<BaselineReport>,
     strict: bool,

@@ -18,7 +18,9 @@ const FINGERPRINT: &str = "volactBreach/v1";
 
 pub(super) fn render(runs: &[Run]) -> String {
     let runs: Vec<Value> = runs.iter().map(run_of).collect();
-    let log = json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": runs });
+    let mut log = json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": runs });
+    // By name, also where something else in the program has `serde_json` keep the order in which they were put in.
+    log.sort_all_objects();
     // A value can always be written.
     serde_json::to_string_pretty(&log).map(|text| text + "\n").unwrap_or_default()
 }
