@@ -56,7 +56,7 @@ pub(super) fn tell(bus: Bus, facts: &GuestFacts) -> Story {
     match found {
         Some(finding) => {
             story.status = Status::NotActivated;
-            story.verdict = format!("Not activated: {}", super::kms::lower_first(&finding.text));
+            story.verdict = format!("Not activated: {}", super::words::lower_first(&finding.text));
             story.causes.push(finding);
         }
         None => {

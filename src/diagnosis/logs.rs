@@ -154,7 +154,7 @@ fn decide(story: &mut Story, event: &Event, note: &EventNote) {
                 code(answer.hresult)
             );
             story.status = Status::NotActivated;
-            story.verdict = format!("Not activated: {}", super::kms::lower_first(&text));
+            story.verdict = format!("Not activated: {}", super::words::lower_first(&text));
             story.causes.insert(0, Finding::new(CauseKind::MachineRejects, text, shown()));
         }
         EventKind::DirectoryActivated(found) if story.status == Status::Unknown => {
@@ -171,7 +171,7 @@ fn decide(story: &mut Story, event: &Event, note: &EventNote) {
         EventKind::Avma(Avma { hresult: Some(hresult), .. }) if *hresult != 0 => {
             let finding = of_avma(*hresult, false, shown());
             story.status = Status::NotActivated;
-            story.verdict = format!("Not activated: {}", super::kms::lower_first(&finding.text));
+            story.verdict = format!("Not activated: {}", super::words::lower_first(&finding.text));
             story.causes.insert(0, finding);
         }
         _ => {}
@@ -202,7 +202,7 @@ fn avma_story(event: &Event, avma: &Avma, note: &EventNote, has_azure: bool) -> 
         Some(hresult) => {
             let finding = of_avma(hresult, has_azure, shown);
             story.status = Status::NotActivated;
-            story.verdict = format!("Not activated: {}", super::kms::lower_first(&finding.text));
+            story.verdict = format!("Not activated: {}", super::words::lower_first(&finding.text));
             story.causes.push(finding);
         }
         None => story.verdict = format!("Not known: event {} tells no error code.", note.id),

@@ -75,7 +75,7 @@ fn end(story: &mut Story, facts: &ItemFacts, last: &ItemTry) {
         outcome => {
             let finding = finding(outcome, last);
             story.status = Status::NotActivated;
-            story.verdict = format!("Not activated: {}", super::kms::lower_first(&finding.text));
+            story.verdict = format!("Not activated: {}", super::words::lower_first(&finding.text));
             story.causes.push(finding);
         }
     }
@@ -229,7 +229,7 @@ pub(super) fn tell_way(client: IpAddr, way: &[&ClientStep]) -> Option<Story> {
 
 fn fail(mut story: Story, finding: Finding) -> Story {
     story.status = Status::NotActivated;
-    story.verdict = format!("Not activated: {}", super::kms::lower_first(&finding.text));
+    story.verdict = format!("Not activated: {}", super::words::lower_first(&finding.text));
     story.causes.push(finding);
     story
 }

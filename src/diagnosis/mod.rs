@@ -11,6 +11,7 @@ mod avma;
 mod call;
 mod cause;
 mod edges;
+mod failures;
 mod fleet;
 mod kms;
 mod logs;

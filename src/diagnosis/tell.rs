@@ -9,7 +9,8 @@ use crate::trace::Stage;
 use crate::wire::Guid;
 
 use super::call::Call;
-use super::kms::{Clones, Draft, MOST_SKEW, Surroundings};
+use super::failures::MOST_SKEW;
+use super::kms::{Clones, Draft, Surroundings};
 use super::notebook::{ClientStep, MachineFacts, MachineKey, Notebook, Question};
 use super::words::{counted, duration};
 use super::{CauseKind, Evidence, FileDiagnosis, Finding, Method, Story, avma, steps};

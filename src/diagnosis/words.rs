@@ -106,6 +106,16 @@ pub(super) fn pack(kms_id: Guid) -> String {
     .to_owned()
 }
 
+/// A sentence as the part of another one: names keep their case, the words that begin sentences here do not.
+pub(super) fn lower_first(text: &str) -> String {
+    let is_word = ["The ", "Nobody ", "A ", "Something "].iter().any(|word| text.starts_with(word));
+    let mut characters = text.chars();
+    match (is_word, characters.next()) {
+        (true, Some(first)) => first.to_lowercase().chain(characters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
