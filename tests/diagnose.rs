@@ -466,3 +466,48 @@ fn events_read_as_reviewed() {
         insta::assert_snapshot!("diagnose_events", told);
     });
 }
+
+/// Blocks of a capture file in pcapng: type, total length, and what is in them, the total length at their end.
+fn blocks(name: &str) -> Vec<Vec<u8>> {
+    let bytes = fs::read(root().join("captures/stories").join(name)).unwrap();
+    let mut rest = &bytes[..];
+    let mut blocks = Vec::new();
+    while let Some(length) = rest.get(4..8) {
+        let length = u32::from_le_bytes(length.try_into().unwrap()) as usize;
+        blocks.push(rest[..length].to_vec());
+        rest = &rest[length..];
+    }
+    blocks
+}
+
+/// A recording of a host that has counted too few, and of the same machine asking again an hour later, whose answer is not
+/// there anymore: the refusal before is no answer to how that ended.
+#[test]
+fn what_failed_before_a_call_whose_answer_is_missing_does_not_decide() {
+    const ENHANCED_PACKET: [u8; 4] = 6_u32.to_le_bytes();
+    let first = blocks("story_count_too_low.pcapng");
+    let mut packets = 0;
+    let again = first.iter().filter_map(|block| {
+        if block[..4] != ENHANCED_PACKET {
+            return Some(block.clone());
+        }
+        packets += 1;
+        let mut block = block.clone();
+        let [high, low] = [12, 16].map(|at| u32::from_le_bytes(block[at..at + 4].try_into().unwrap()));
+        // An hour later, in nanoseconds.
+        let time = (u64::from(high) << 32 | u64::from(low)) + 3_600_000_000_000;
+        let [a, b, c, d, e, f, g, h] = time.to_le_bytes();
+        block[12..20].copy_from_slice(&[e, f, g, h, a, b, c, d]);
+        // The answer is frame 13.
+        (packets <= 12).then_some(block)
+    });
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("diagnose_missing.pcapng");
+    let again: Vec<Vec<u8>> = again.collect();
+    fs::write(&path, [first.concat(), again.concat()].concat()).unwrap();
+    let told = records(&[path.to_str().unwrap()], "story");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["status"], &told[0]["attempts"]), (&"unknown".into(), &2.into()), "{}", told[0]);
+    assert_eq!(causes(&told[0], "causes"), [""; 0]);
+    assert_eq!(causes(&told[0], "remarks"), ["count-too-low"]);
+    assert!(told[0]["unseen"].to_string().contains("the capture ends"), "{}", told[0]);
+}

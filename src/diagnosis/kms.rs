@@ -173,8 +173,9 @@ impl Draft<'_> {
                 .filter(|(class, _)| **class != CallClass::Good)
                 .map(|(class, count)| format!("{} {count}", class.label()))
                 .collect();
+            let count = self.facts.map_or(0, |facts| facts.calls.count());
             let text =
-                format!("{} before that did not succeed: {}.", counted(failures, "try"), kinds.join(", "));
+                format!("{failures} of {} did not succeed: {}.", counted(count, "try"), kinds.join(", "));
             let evidence = vec![Evidence::new(failure.stamps(), "the first of them")];
             story.remarks.push(Finding::new(CauseKind::TriedBefore, text, evidence));
         }
@@ -196,7 +197,12 @@ impl Draft<'_> {
     }
 
     fn tell_failure(&self, story: &mut Story, around: &Surroundings<'_>) {
-        let mut causes = self.call_findings(self.calls().collect(), around);
+        let missing = self.missing(around);
+        let mut calls: Vec<&Call> = self.calls().collect();
+        if missing.is_some() {
+            calls.pop();
+        }
+        let mut causes = self.call_findings(calls, around);
         let connections: Vec<&Connection> = self.connections().collect();
         for finding in self.connection_findings(around) {
             if !causes.iter().any(|known| known.kind == finding.kind) {
@@ -222,8 +228,11 @@ impl Draft<'_> {
         if let Some(last) = self.calls().next_back() {
             story.remarks.extend(self.lost(last, around));
         }
-        let (causes, unseen) = self.what_is_missing(causes, around);
-        story.unseen.extend(unseen);
+        if let Some(missing) = missing {
+            story.unseen.push(missing);
+            // What went wrong before is no answer to how the last call ended.
+            story.remarks.append(&mut causes);
+        }
         if let Some(first) = causes.first() {
             story.status = Status::NotActivated;
             story.verdict = format!("Not activated: {}", lower_first(&first.text));
@@ -280,38 +289,24 @@ impl Draft<'_> {
         "Not known: nothing in this capture shows how it ended.".to_owned()
     }
 
-    /// Takes away the causes that may only be what the capture does not hold.
-    fn what_is_missing(
-        &self,
-        causes: Vec<Finding>,
-        around: &Surroundings<'_>,
-    ) -> (Vec<Finding>, Vec<String>) {
-        let mut unseen = Vec::new();
-        let Some(last) = self.calls().next_back() else { return (causes, unseen) };
+    /// Why the capture may not hold the answer to the last call; none where it shows how that ended.
+    fn missing(&self, around: &Surroundings<'_>) -> Option<String> {
+        let last = self.calls().next_back()?;
         let ended = around.ends.get(&last.stream);
         if !matches!(last.reply, Reply::Nothing | Reply::Unreadable(_)) {
-            return (causes, unseen);
+            return None;
         }
         if ended.is_some_and(|ended| ended.has_gaps) || is_cut_by_capture(last) {
-            unseen.push(
-                "all bytes of the answer: packets are missing from the capture, or cut by its snap length"
-                    .to_owned(),
-            );
-            return (Vec::new(), unseen);
+            let why =
+                "all bytes of the answer: packets are missing from the capture, or cut by its snap length";
+            return Some(why.to_owned());
         }
         let waited = last.asked.and_then(|(_, asked)| around.end?.checked_sub(asked.time?));
         let is_open = ended.is_none_or(|ended| ended.end == End::Open);
-        if is_open
-            && matches!(last.reply, Reply::Nothing)
-            && waited.is_none_or(|waited| waited < ENOUGH_WAITING)
-        {
-            unseen.push(format!(
-                "the answer: the capture ends {} behind the request",
-                duration(waited.unwrap_or(0))
-            ));
-            return (Vec::new(), unseen);
-        }
-        (causes, unseen)
+        let is_late = waited.is_some_and(|waited| waited >= ENOUGH_WAITING);
+        (is_open && !is_late && matches!(last.reply, Reply::Nothing)).then(|| {
+            format!("the answer: the capture ends {} behind the request", duration(waited.unwrap_or(0)))
+        })
     }
 
     fn method(&self) -> Method {
@@ -450,10 +445,7 @@ impl Draft<'_> {
             let (first, last) = step.stamps();
             first.into_iter().chain(last)
         });
-        let stamps: Vec<Stamp> = of_calls.chain(of_steps).collect();
-        let first = stamps.iter().min_by_key(|stamp| stamp.frame)?;
-        let last = stamps.iter().max_by_key(|stamp| stamp.frame)?;
-        Some((*first, *last))
+        steps::span(of_calls.chain(of_steps))
     }
 
     fn steps(&self, around: &Surroundings<'_>) -> Vec<Step> {

@@ -1,6 +1,6 @@
 //! Windows events beside the stories: what the machines themselves say of what was seen, and what was not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::events::{Avma, Clock, Event, EventKind};
 use crate::wire::{Guid, Rfc3339};
@@ -36,6 +36,9 @@ impl EventLog {
     pub const MOST_ERRORS: usize = 32;
 }
 
+/// A story: the number of its input, and its place there.
+type Found = (usize, usize);
+
 /// Joins events with the stories of all inputs: by CMID, ActID and the client's time to the minute.
 ///
 /// An event that belongs to a story is told there, and can decide it: the machine knows what it made of an answer. Each log
@@ -45,15 +48,27 @@ pub fn join(files: &mut Vec<FileDiagnosis>, logs: &[EventLog]) {
     let has_azure = files
         .iter()
         .any(|file| file.stories.iter().flat_map(|story| &story.hosts).any(|host| host.cloud.is_some()));
+    // The stories of each machine and product: logs can have many events.
+    let mut asked: HashMap<(Guid, Guid), Vec<Found>> = HashMap::new();
+    for (file, at, story) in stories(files) {
+        if let (Some(cmid), Some(act_id)) = (story.machine.cmid, story.product.act_id) {
+            asked.entry((cmid, act_id)).or_default().push((file, at));
+        }
+    }
     for log in logs {
-        let own = told_by(&mut files[..captured], log, has_azure);
+        let own = told_by(&mut files[..captured], log, &asked, has_azure);
         files.push(own);
     }
     say_what_has_no_event(&mut files[..captured], logs);
 }
 
 /// Tells the events of a log where they belong; what belongs nowhere is the log's own.
-fn told_by(files: &mut [FileDiagnosis], log: &EventLog, has_azure: bool) -> FileDiagnosis {
+fn told_by(
+    files: &mut [FileDiagnosis],
+    log: &EventLog,
+    asked: &HashMap<(Guid, Guid), Vec<Found>>,
+    has_azure: bool,
+) -> FileDiagnosis {
     let mut own =
         FileDiagnosis { name: log.name.clone(), has_failed: log.has_failed, ..FileDiagnosis::default() };
     let mut lost = 0_u64;
@@ -61,13 +76,18 @@ fn told_by(files: &mut [FileDiagnosis], log: &EventLog, has_azure: bool) -> File
     let mut requests: BTreeMap<(Option<&str>, i64), (usize, usize)> = BTreeMap::new();
     for event in &log.events {
         let note = note(log, event);
-        let asked = event.client_time().map(|time| (event.computer.as_deref(), minute(time)));
-        let place = match (&event.kind, asked) {
+        let of_minute = event.client_time().map(|time| (event.computer.as_deref(), minute(time)));
+        let place = match (&event.kind, of_minute) {
             // It names no machine: it is of the last request of that minute in the same log.
-            (EventKind::Processed(_), Some(asked)) => requests.get(&asked).copied(),
+            (EventKind::Processed(_), Some(request)) => requests.get(&request).copied(),
+            (EventKind::Requested(_) | EventKind::HostAnswered(_), Some((_, minute))) => {
+                let ids = event.cmid().zip(event.act_id());
+                let known = ids.and_then(|ids| asked.get(&ids)).map(Vec::as_slice).unwrap_or_default();
+                known.iter().copied().find(|&(file, at)| is_minute(&files[file].stories[at], minute))
+            }
             _ => stories(files).find_map(|(file, at, story)| is_of(event, story).then_some((file, at))),
         };
-        if let (EventKind::Requested(_), Some(asked), Some(place)) = (&event.kind, asked, place) {
+        if let (EventKind::Requested(_), Some(asked), Some(place)) = (&event.kind, of_minute, place) {
             requests.insert(asked, place);
         }
         if let Some((file, at)) = place {
@@ -106,16 +126,9 @@ fn stories(files: &[FileDiagnosis]) -> impl Iterator<Item = (usize, usize, &Stor
     })
 }
 
-/// True where the event is about the story.
+/// True where an event that names no request is about the story.
 fn is_of(event: &Event, story: &Story) -> bool {
-    let is_minute = |time: i64| story.client_minutes.contains(&minute(time));
-    let is_asked = |cmid: Guid, act_id: Guid, time: i64| {
-        story.machine.cmid == Some(cmid) && story.product.act_id == Some(act_id) && is_minute(time)
-    };
     match &event.kind {
-        EventKind::Requested(asked) => is_asked(asked.cmid, asked.act_id, asked.client_time),
-        EventKind::HostAnswered(answer) => is_asked(answer.cmid, answer.act_id, answer.client_time),
-        EventKind::Processed(_) => false,
         EventKind::DirectoryActivated(found) => {
             let is_product = story.product.act_id.is_none_or(|act_id| act_id == found.sku);
             is_product && story.method == Method::Directory && is_computer(event, story)
@@ -123,8 +136,15 @@ fn is_of(event: &Event, story: &Story) -> bool {
         EventKind::Avma(_) => {
             story.method == Method::Avma && (story.machine.name.is_none() || is_computer(event, story))
         }
-        EventKind::PublishFailed(_) | EventKind::Published(_) => false,
+        _ => false,
     }
+}
+
+/// True where the story has a request of that minute, or, where not all of its requests are kept, may have.
+fn is_minute(story: &Story, minute: i64) -> bool {
+    let minutes = &story.client_minutes;
+    let is_between = minutes.first().is_some_and(|first| *first < minute) && minutes.last() > Some(&minute);
+    minutes.contains(&minute) || story.steps_left_out > 0 && is_between
 }
 
 /// True where the machine that wrote the event may be the story's.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::capture::{End, Stamp};
+use crate::capture::End;
 use crate::catalog::hresult;
 use crate::discovery::RecordType;
 use crate::mak::ErrorCode;
@@ -31,7 +31,7 @@ pub(super) fn tell(key: &ItemKey, facts: &ItemFacts) -> Story {
     story.steps_left_out = facts.tries.left_out();
     story.hosts = hosts(facts);
     story.service_time = last.and_then(|one| one.service_time);
-    story.span = span(facts);
+    story.span = steps::span(facts.tries.iter().flat_map(|one| [one.asked, one.answered]).flatten());
     let Some(last) = last else { return story };
     end(&mut story, facts, last);
     story
@@ -152,18 +152,10 @@ pub(super) fn tell_way(client: IpAddr, way: &[&ClientStep]) -> Option<Story> {
     let mut story = empty(Some(client));
     story.product.name = Some("activation over the internet".to_owned());
     story.steps = way.iter().map(|step| steps::of_client(step)).collect();
-    let stamps: Vec<Stamp> = way
-        .iter()
-        .flat_map(|step| {
-            let (first, last) = step.stamps();
-            first.into_iter().chain(last)
-        })
-        .collect();
-    story.span = stamps
-        .iter()
-        .min_by_key(|stamp| stamp.frame)
-        .copied()
-        .zip(stamps.iter().max_by_key(|s| s.frame).copied());
+    story.span = steps::span(way.iter().flat_map(|step| {
+        let (first, last) = step.stamps();
+        first.into_iter().chain(last)
+    }));
     let connections: Vec<&Connection> = way
         .iter()
         .filter_map(|step| match step {
@@ -227,6 +219,14 @@ pub(super) fn tell_way(client: IpAddr, way: &[&ClientStep]) -> Option<Story> {
     Some(fail(story, finding))
 }
 
+/// Puts the steps on the way to a service in front of what was asked there.
+pub(super) fn add_way(story: &mut Story, way: &[&ClientStep]) {
+    story.steps.extend(way.iter().map(|step| steps::of_client(step)));
+    story.steps.sort_by_key(|step| step.asked_at.or(step.answered_at).map_or(u64::MAX, |stamp| stamp.frame));
+    let stamps = story.steps.iter().flat_map(|step| [step.asked_at, step.answered_at]).flatten();
+    story.span = steps::span(stamps.chain(story.span.into_iter().flat_map(|(first, last)| [first, last])));
+}
+
 fn fail(mut story: Story, finding: Finding) -> Story {
     story.status = Status::NotActivated;
     story.verdict = format!("Not activated: {}", super::words::lower_first(&finding.text));
@@ -258,9 +258,4 @@ fn hosts(facts: &ItemFacts) -> Vec<Host> {
         }
     }
     hosts
-}
-
-fn span(facts: &ItemFacts) -> Option<(Stamp, Stamp)> {
-    let stamps = || facts.tries.iter().flat_map(|one| [one.asked, one.answered]).flatten();
-    stamps().min_by_key(|stamp| stamp.frame).zip(stamps().max_by_key(|stamp| stamp.frame))
 }

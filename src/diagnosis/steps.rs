@@ -1,6 +1,6 @@
 //! What was seen, as the steps of a story.
 
-use crate::capture::{End, Endpoint};
+use crate::capture::{End, Endpoint, Stamp};
 use crate::discovery::{self, RecordType};
 use crate::rpc;
 use crate::trace::{DirectoryOutcome, Stage};
@@ -16,6 +16,15 @@ pub(super) fn lane(server: Endpoint, name: Option<&str>) -> String {
         Some(name) => format!("{name}:{}", server.port),
         None => server.to_string(),
     }
+}
+
+/// The first of them and the last.
+pub(super) fn span(stamps: impl Iterator<Item = Stamp>) -> Option<(Stamp, Stamp)> {
+    stamps.fold(None, |span, stamp| {
+        let (first, last) = span.unwrap_or((stamp, stamp));
+        let first = if stamp.frame < first.frame { stamp } else { first };
+        Some((first, if stamp.frame > last.frame { stamp } else { last }))
+    })
 }
 
 pub(super) fn of_call(call: &Call, ended: Option<&Ended>) -> Step {
@@ -84,7 +93,12 @@ fn of_question(question: &Question) -> Step {
         } else {
             outcome_words(*outcome).to_owned()
         }),
-        tone: if is_good { Tone::Good } else { Tone::Bad },
+        // A host is asked over IPv4 where it has no other address.
+        tone: match (*outcome, *rtype) {
+            (discovery::Outcome::Answered, _) => Tone::Good,
+            (discovery::Outcome::NoData, RecordType::AAAA) => Tone::Neutral,
+            _ => Tone::Bad,
+        },
     }
 }
 

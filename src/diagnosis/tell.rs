@@ -1,6 +1,7 @@
 //! From what was kept of an input to its stories.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use crate::discovery::Name;
@@ -33,9 +34,14 @@ impl Notebook {
         stories.extend(self.items.iter().map(|(key, facts)| super::mak::tell(key, facts)));
         let asked: BTreeSet<IpAddr> = self.items.iter().filter_map(|(key, _)| key.client).collect();
         for (client, way) in ways {
-            // Who came to ask has a story of that.
+            // Who came to ask has a story of that, which the way there belongs to.
             if !asked.contains(&client) {
                 stories.extend(super::mak::tell_way(client, &way));
+            } else if let Some(story) = stories
+                .iter_mut()
+                .find(|story| story.method == Method::Mak && story.machine.addresses.contains(&client))
+            {
+                super::mak::add_way(story, &way);
             }
         }
         stories.extend(self.guests.iter().map(|(bus, facts)| avma::tell(*bus, facts)));
@@ -110,6 +116,8 @@ fn drafts(notebook: &Notebook) -> (Vec<Draft<'_>>, Ways<'_>) {
     let mut ways = Ways::new();
     let mut clients: Vec<_> = notebook.clients.iter().collect();
     clients.sort_by_key(|(client, _)| **client);
+    let callers = callers(&machines);
+    let mut left: Vec<(IpAddr, Vec<&ClientStep>, u64)> = Vec::new();
     for (client, facts) in clients {
         let mut orphans: Vec<&ClientStep> = Vec::new();
         let own = calls.get(client).map(Vec::as_slice).unwrap_or_default();
@@ -129,16 +137,19 @@ fn drafts(notebook: &Notebook) -> (Vec<Draft<'_>>, Ways<'_>) {
                 }
             }
         }
-        let owners = owners_by_answers(&orphans, &machines);
-        let mut owner = owners.into_iter();
-        orphans.retain(|step| match owner.next().flatten() {
+        let mut owners = owners_by_answers(&orphans, &callers).into_iter();
+        orphans.retain(|step| match owners.next().flatten() {
             Some(at) => {
                 drafts[at].steps.push(step);
                 false
             }
             None => true,
         });
-        orphans.retain(|step| match owner_by_address(*client, step, &drafts) {
+        left.push((*client, orphans, facts.steps.left_out()));
+    }
+    let told = told_addresses(&drafts);
+    for (client, mut orphans, steps_left_out) in left {
+        orphans.retain(|step| match owner_by_address(client, step, &told) {
             Some(at) => {
                 drafts[at].steps.push(step);
                 false
@@ -149,9 +160,9 @@ fn drafts(notebook: &Notebook) -> (Vec<Draft<'_>>, Ways<'_>) {
             drafts.push(Draft {
                 key: None,
                 facts: None,
-                client: Some(*client),
+                client: Some(client),
                 steps: orphans,
-                steps_left_out: facts.steps.left_out(),
+                steps_left_out,
             });
         }
     }
@@ -161,20 +172,52 @@ fn drafts(notebook: &Notebook) -> (Vec<Draft<'_>>, Ways<'_>) {
     (drafts, ways)
 }
 
+/// The one that something is of; none where it is of several.
+type Owners<K> = HashMap<K, Option<usize>>;
+
+fn own<K: Eq + Hash>(owners: &mut Owners<K>, key: K, at: usize) {
+    let owner = owners.entry(key).or_insert(Some(at));
+    if *owner != Some(at) {
+        *owner = None;
+    }
+}
+
+/// Who has called each address.
+fn callers(machines: &[(&MachineKey, &MachineFacts)]) -> Owners<IpAddr> {
+    let mut owners = Owners::new();
+    for (at, (_, facts)) in machines.iter().enumerate() {
+        facts.calls.iter().for_each(|call| own(&mut owners, call.server.address, at));
+    }
+    owners
+}
+
+/// Who was told each address, over IPv4 (true) or IPv6.
+fn told_addresses(drafts: &[Draft<'_>]) -> Owners<(IpAddr, bool)> {
+    let mut owners = Owners::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        for step in &draft.steps {
+            if let ClientStep::Question(question) = step {
+                let is_ipv4 = question.client.address.is_ipv4();
+                question.addresses.iter().for_each(|address| own(&mut owners, (*address, is_ipv4), at));
+            }
+        }
+    }
+    owners
+}
+
 /// Whose questions they are, by who called the addresses that were answered, as where DNS is asked over one family of
 /// addresses and the host over the other; none where nobody did, or several.
-fn owners_by_answers(steps: &[&ClientStep], machines: &[(&MachineKey, &MachineFacts)]) -> Vec<Option<usize>> {
-    let question = |step: &ClientStep| match step {
+fn owners_by_answers(steps: &[&ClientStep], callers: &Owners<IpAddr>) -> Vec<Option<usize>> {
+    let question = |step: &&'_ ClientStep| match step {
         ClientStep::Question(question) => Some(question.clone()),
         _ => None,
     };
     let owner = |question: &Question| {
-        let is_led = |call: &Call| question.addresses.contains(&call.server.address);
-        let mut owners = machines.iter().enumerate().filter(|(_, (_, facts))| facts.calls.iter().any(is_led));
-        let (at, _) = owners.next()?;
-        owners.next().is_none().then_some(at)
+        let mut owners = question.addresses.iter().filter_map(|address| callers.get(address));
+        let first = owners.next()?;
+        owners.all(|owner| owner == first).then_some(*first)?
     };
-    let questions: Vec<Option<Question>> = steps.iter().map(|step| question(step)).collect();
+    let questions: Vec<Option<Question>> = steps.iter().map(question).collect();
     let named: Vec<(Name, usize)> = questions
         .iter()
         .flatten()
@@ -190,18 +233,9 @@ fn owners_by_answers(steps: &[&ClientStep], machines: &[(&MachineKey, &MachineFa
 }
 
 /// Whose connection it is, by who was told that address over the other family of addresses; none where several were.
-fn owner_by_address(client: IpAddr, step: &ClientStep, drafts: &[Draft<'_>]) -> Option<usize> {
+fn owner_by_address(client: IpAddr, step: &ClientStep, told: &Owners<(IpAddr, bool)>) -> Option<usize> {
     let ClientStep::Connection(connection) = step else { return None };
-    let is_told = |step: &&ClientStep| match step {
-        ClientStep::Question(question) => {
-            let is_other_family = question.client.address.is_ipv4() != client.is_ipv4();
-            is_other_family && question.addresses.contains(&connection.server.address)
-        }
-        _ => false,
-    };
-    let mut owners = drafts.iter().enumerate().filter(|(_, draft)| draft.steps.iter().any(&is_told));
-    let (at, _) = owners.next()?;
-    owners.next().is_none().then_some(at)
+    told.get(&(connection.server.address, !client.is_ipv4())).copied().flatten()
 }
 
 enum Way {
