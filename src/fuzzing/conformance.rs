@@ -4,7 +4,9 @@ use crate::capture::{Dialogue, Direction, Endpoint};
 use crate::conformance::{self, Findings, Judge};
 use crate::trace::Options;
 
-/// Judges anything as a file, and as what two sides of a connection say.
+use super::connection::traced_in_parts;
+
+/// Judges anything as a file, and as what two sides of a connection say: the same each time, and whatever packets it comes in.
 ///
 /// A seed is read as pieces: in front of each stand 1 byte (bit 0 the server says it, bit 1 its side says no more behind
 /// it, bits 2 to 7 one less than the bytes of the packets that it is cut into) and u16, its length.
@@ -18,6 +20,10 @@ pub fn rules(data: &[u8]) {
     let cut = judged(&pieces, |piece| piece.part);
     let different = counts(&cut).into_iter().zip(counts(&whole)).filter(|(small, large)| small != large);
     assert_eq!(different.collect::<Vec<_>>(), [], "in small packets, and in large");
+    if let Some(part) = pieces.first().map(|piece| piece.part) {
+        let dialogue: Vec<_> = pieces.iter().map(|piece| (piece.direction, piece.bytes)).collect();
+        traced_in_parts(&dialogue, part);
+    }
 }
 
 /// Breaches that are kept of each rule.

@@ -5,6 +5,10 @@ mod captures;
 mod documents;
 mod packets;
 
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
 use crate::kms::Ndr;
 use crate::mutate::{Marshalling, Mutator};
 use crate::rpc::{Body, Pdu};
@@ -28,7 +32,8 @@ pub fn mutate(
     if mutator.below(RAW_SHARE) == 0 {
         return raw(data, size, max_size);
     }
-    let mut bytes = data[..size.min(room)].to_vec();
+    let mut bytes = Vec::with_capacity(size + 256);
+    bytes.extend_from_slice(&data[..size.min(room)]);
     let changed = way(target).is_some_and(|way| way(&mut mutator, &mut bytes, room));
     if !changed || bytes.is_empty() || bytes.len() > room {
         return raw(data, size, max_size);
@@ -150,12 +155,12 @@ fn behind(
     mutator: &mut Mutator,
     change: impl FnOnce(&mut Mutator, &mut Vec<u8>, usize),
 ) -> bool {
-    let mut rest = bytes.split_off(head.min(bytes.len()));
-    if !bytes.is_empty() && mutator.below(8) == 0 {
-        flip(mutator, bytes);
+    let mut front: SmallVec<[u8; 64]> = bytes.drain(..head.min(bytes.len())).collect();
+    if !front.is_empty() && mutator.below(8) == 0 {
+        flip(mutator, &mut front);
     }
-    change(mutator, &mut rest, most.saturating_sub(bytes.len()));
-    bytes.append(&mut rest);
+    change(mutator, bytes, most.saturating_sub(front.len()));
+    bytes.splice(..0, front);
     true
 }
 
@@ -187,33 +192,36 @@ fn plain(mutator: &mut Mutator, side: Side, head: usize, bytes: &mut Vec<u8>, mo
 
 /// Two bytes of the request's length, the request, and the response, which is repaired as its answer.
 fn exchange(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize) -> bool {
-    let Some((head, rest)) = bytes.split_first_chunk() else { return false };
+    let source = std::mem::take(bytes);
+    let Some((head, rest)) = source.split_first_chunk() else { return false };
     let length = usize::from(u16::from_le_bytes(*head)).min(rest.len());
     let (request, response) = rest.split_at(length);
-    let (mut request, mut response) = (request.to_vec(), response.to_vec());
+    let (mut request, mut response) = (Cow::Borrowed(request), Cow::Borrowed(response));
     let which = mutator.below(4);
     let room = most.saturating_sub(2);
     if which == 0 {
-        mutator.message(Side::Client, &mut request, room.saturating_sub(response.len()));
+        mutator.message(Side::Client, request.to_mut(), room.saturating_sub(response.len()));
     }
     if which > 0 || mutator.below(2) == 0 {
         mutator.answering(Some(&request));
-        mutator.message(Side::Server, &mut response, room.saturating_sub(request.len()));
+        mutator.message(Side::Server, response.to_mut(), room.saturating_sub(request.len()));
     }
     let length = u16::try_from(request.len()).unwrap_or(u16::MAX);
-    *bytes = [&length.to_le_bytes()[..], &request, &response].concat();
+    bytes.reserve(2 + request.len() + response.len());
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&request);
+    bytes.extend_from_slice(&response);
     true
 }
 
 /// What the two sides of a connection say: PDUs, their sequence, and answers that fit what was asked before.
 fn said(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize, layout: &Pieces) -> bool {
-    let mut asked: Option<Vec<u8>> = None;
     layout.change(mutator, bytes, most, |mutator, before, piece, most| {
         let side = side_of(piece);
-        for said in before {
-            asked = message_in(said).or(asked.take());
+        if side == Side::Server {
+            let asked = before.iter().rev().find_map(|said| message_in(&said.content));
+            mutator.answering(asked);
         }
-        mutator.answering(asked.as_deref().filter(|_| side == Side::Server));
         // What is behind the crypto gets its share, however much there is in front of it.
         let changes = match mutator.below(2) {
             0 => mutator.call(side, None, piece, most),
@@ -232,13 +240,13 @@ fn side_of(bytes: &[u8]) -> Side {
 }
 
 /// The message of a request that is whole within the bytes.
-fn message_in(bytes: &[u8]) -> Option<Vec<u8>> {
+fn message_in(bytes: &[u8]) -> Option<&[u8]> {
     let (pdu, _) = Pdu::parse_lax(bytes).ok()?;
     let Body::Request(request) = &pdu.body else { return None };
     let endianness = pdu.header.drep.endianness();
     [Ndr::Ndr64, Ndr::Ndr32].into_iter().find_map(|ndr| {
         let stub = crate::kms::RequestStub::parse(request.stub, ndr, endianness).ok()?;
-        stub.is_consistent().then(|| stub.data.to_vec())
+        stub.is_consistent().then_some(stub.data)
     })
 }
 
@@ -247,14 +255,19 @@ fn message_in(bytes: &[u8]) -> Option<Vec<u8>> {
 struct Pieces {
     /// Bytes of the head.
     head: usize,
-    /// Bytes in front of a piece's content.
+    /// Bytes in front of a piece's content, 4 at most.
     item: usize,
     /// Where in them the length stands.
     length: usize,
 }
 
-/// A piece: what stands in front of its content, and its content.
-type Piece = (Vec<u8>, Vec<u8>);
+/// A piece of a seed.
+#[derive(Clone)]
+struct Piece<'a> {
+    /// What stands in front of its content; of it the first [`Pieces::item`] bytes.
+    front: [u8; 4],
+    content: Cow<'a, [u8]>,
+}
 
 impl Pieces {
     /// Changes a piece, or the order and the number of them; false where there is none. `content` gets those in front of
@@ -264,15 +277,28 @@ impl Pieces {
         mutator: &mut Mutator,
         bytes: &mut Vec<u8>,
         most: usize,
-        mut content: impl FnMut(&mut Mutator, &[Vec<u8>], &mut Vec<u8>, usize) -> bool,
+        content: impl FnOnce(&mut Mutator, &[Piece<'_>], &mut Vec<u8>, usize) -> bool,
     ) -> bool {
+        let Some(changed) = self.changed(mutator, bytes, most, content) else { return false };
+        *bytes = changed;
+        true
+    }
+
+    fn changed(
+        &self,
+        mutator: &mut Mutator,
+        bytes: &[u8],
+        most: usize,
+        content: impl FnOnce(&mut Mutator, &[Piece<'_>], &mut Vec<u8>, usize) -> bool,
+    ) -> Option<Vec<u8>> {
         let (head, mut pieces) = self.read(bytes);
-        let Some(last) = pieces.len().checked_sub(1) else { return false };
-        let mut head = head.to_vec();
+        let last = pieces.len().checked_sub(1)?;
+        let mut out = Vec::with_capacity(bytes.len() + 256);
+        out.extend_from_slice(head);
         let at = mutator.below(last + 1);
         match mutator.below(16) {
-            0 if self.head > 0 && self.head < 4 => flip(mutator, &mut head),
-            1 => flip(mutator, &mut pieces[at].0[..self.length.max(1)]),
+            0 if self.head > 0 && self.head < 4 => flip(mutator, &mut out),
+            1 => flip(mutator, &mut pieces[at].front[..self.length.max(1)]),
             2 => {
                 let other = mutator.below(last + 1);
                 pieces.swap(at, other);
@@ -284,45 +310,48 @@ impl Pieces {
             4 if last > 0 => drop(pieces.remove(at)),
             5 => {
                 // In two, of the same kind.
-                let (front, whole) = &mut pieces[at];
-                let behind = whole.split_off(mutator.below(whole.len() + 1));
-                let front = front.clone();
-                pieces.insert(at + 1, (front, behind));
+                let Piece { front, content } = pieces.remove(at);
+                let (first, second) = content.split_at(mutator.below(content.len() + 1));
+                let [first, second] = [first, second].map(|part| Cow::Owned(part.to_vec()));
+                pieces.insert(at, Piece { front, content: second });
+                pieces.insert(at, Piece { front, content: first });
             }
             6 if at < last => {
-                let (_, mut behind) = pieces.remove(at + 1);
-                pieces[at].1.append(&mut behind);
+                let behind = pieces.remove(at + 1);
+                pieces[at].content.to_mut().extend_from_slice(&behind.content);
             }
             _ => {
-                let others: usize = pieces.iter().map(|(front, content)| front.len() + content.len()).sum();
-                let room = (most + pieces[at].1.len()).saturating_sub(head.len() + others).min(0xffff);
-                let before: Vec<Vec<u8>> = pieces[..at].iter().map(|(_, content)| content.clone()).collect();
-                if !content(mutator, &before, &mut pieces[at].1, room) {
-                    return false;
+                let others: usize = pieces.iter().map(|piece| self.item + piece.content.len()).sum();
+                let (before, rest) = pieces.split_at_mut(at);
+                let changed = rest[0].content.to_mut();
+                let room = (most + changed.len()).saturating_sub(head.len() + others).min(0xffff);
+                if !content(mutator, before, changed, room) {
+                    return None;
                 }
             }
         }
-        *bytes = head;
-        for (mut front, mut content) in pieces {
-            content.truncate(0xffff);
+        for Piece { mut front, content } in pieces {
+            let content = &content[..content.len().min(0xffff)];
             let length = u16::try_from(content.len()).unwrap_or_default();
             front[self.length..self.length + 2].copy_from_slice(&length.to_le_bytes());
-            bytes.append(&mut front);
-            bytes.append(&mut content);
+            out.extend_from_slice(&front[..self.item]);
+            out.extend_from_slice(content);
         }
-        bytes.truncate(most);
-        true
+        out.truncate(most);
+        Some(out)
     }
 
-    fn read<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], Vec<Piece>) {
+    fn read<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], SmallVec<[Piece<'a>; 16]>) {
         let (head, mut rest) = bytes.split_at(self.head.min(bytes.len()));
-        let mut pieces = Vec::new();
-        while let Some((front, behind)) = rest.split_at_checked(self.item)
+        let mut pieces = SmallVec::new();
+        while let Some((raw, behind)) = rest.split_at_checked(self.item)
             && pieces.len() < MOST_PIECES
         {
+            let mut front = [0; 4];
+            front[..self.item].copy_from_slice(raw);
             let length = u16::from_le_bytes([front[self.length], front[self.length + 1]]);
             let (content, behind) = behind.split_at(usize::from(length).min(behind.len()));
-            pieces.push((front.to_vec(), content.to_vec()));
+            pieces.push(Piece { front, content: Cow::Borrowed(content) });
             rest = behind;
         }
         (head, pieces)
@@ -347,9 +376,9 @@ mod tests {
                 !mutator.raw(piece, most).is_empty()
             }));
             let (head, pieces) = layout.read(&bytes);
-            let total: usize = pieces.iter().map(|(front, content)| front.len() + content.len()).sum();
+            let total: usize = pieces.iter().map(|piece| layout.item + piece.content.len()).sum();
             assert_eq!((head.len(), total + 1), (1, bytes.len()), "turn {turn}");
-            assert!(pieces.iter().all(|(front, content)| usize::from(front[1]) == content.len()));
+            assert!(pieces.iter().all(|piece| usize::from(piece.front[1]) == piece.content.len()));
         }
     }
 

@@ -1,6 +1,5 @@
 //! KMS messages from the inside: the plain text is what is fuzzed, and is sealed on its way in.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 
 use smallvec::SmallVec;
@@ -244,14 +243,14 @@ fn garbled(right: &RequestMessage, mut bytes: Vec<u8>, plan: &Plaintext<'_>, is_
 }
 
 fn response(version: Version, plan: &Plaintext<'_>, data: &[u8]) {
-    let mut text = plan.text.to_vec();
+    let mut text: Text = SmallVec::from_slice(plan.text);
     text.resize(text.len().max(4), 0);
     let said = Version(u32::from_le_bytes(field(&text, 0)));
     let version = of_major(version, said);
     text[..4].copy_from_slice(&version.0.to_le_bytes());
     // Of a fuzzer's inputs three in eight are held as they are, one is made right, and four are made right and then wrong.
     let turn = Turn::of(data, 8);
-    let opened = as_it_is(version, plan, &text, turn.is(..3));
+    let opened = as_it_is(version, plan, text, turn.is(..3));
     if !turn.is(3..) {
         return;
     }
@@ -290,16 +289,20 @@ fn response(version: Version, plan: &Plaintext<'_>, data: &[u8]) {
 }
 
 /// Holds that a plain text, sealed as it is, is what comes out, if that is to be held; what it is read as.
-fn as_it_is(version: Version, plan: &Plaintext<'_>, text: &[u8], is_held: bool) -> ResponseMessage {
-    let is_v4 = version.major() == 4;
+fn as_it_is(version: Version, plan: &Plaintext<'_>, text: Text, is_held: bool) -> ResponseMessage {
     // Where the plain text ends: that of version 4 with the text, else with a block.
-    let plain = if is_v4 { Cow::Borrowed(text) } else { Cow::Owned(padded(text)) };
-    let bytes = if is_v4 { Cow::Borrowed(text) } else { Cow::Owned(sealed(version, plan, &plain)) };
+    let (plain, bytes) = if version.major() == 4 {
+        (text.clone(), text)
+    } else {
+        let plain = padded(text);
+        let bytes = sealed(version, plan, &plain);
+        (plain, bytes)
+    };
     let opened = ResponseMessage::decode(&bytes);
     if !is_held {
         return opened;
     }
-    assert_eq!(opened.encode(), bytes[..]);
+    assert_eq!(opened.encode()[..], bytes[..]);
     let parts: &[(&str, usize)] = match version.major() {
         4 => &[("MAC", 16)],
         5 => &[("XoredSalt", 16), ("Hash", 32)],
@@ -334,25 +337,26 @@ fn as_it_is(version: Version, plan: &Plaintext<'_>, text: &[u8], is_held: bool) 
             let v6 = response
                 .v6
                 .is_none_or(|v6| v6.hwid == values[2] && v6.xored_ivs == values[3] && v6.hmac == values[4]);
-            assert!(v6 && response.padding[..] == *rest, "{response:?} behind {text:?}");
+            assert!(v6 && response.padding[..] == *rest, "{response:?} behind {plain:?}");
         }
         ResponseMessage::Other { .. } => panic!("nothing is missing: {opened:?}"),
     }
     opened
 }
 
+/// A plain text, sealed or not; mostly it is no longer.
+type Text = SmallVec<[u8; 512]>;
+
 /// A plain text and its PKCS#7 padding.
-fn padded(text: &[u8]) -> Vec<u8> {
+fn padded(mut text: Text) -> Text {
     let padding = 16 - text.len() % 16;
-    let mut plain = Vec::with_capacity(text.len() + padding);
-    plain.extend_from_slice(text);
-    plain.resize(text.len() + padding, u8::try_from(padding).expect("it is 16 at most"));
-    plain
+    text.resize(text.len() + padding, u8::try_from(padding).expect("it is 16 at most"));
+    text
 }
 
 /// A padded plain text behind the envelope of its version.
-fn sealed(version: Version, plan: &Plaintext<'_>, plain: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(20 + plain.len());
+fn sealed(version: Version, plan: &Plaintext<'_>, plain: &[u8]) -> Text {
+    let mut bytes = Text::with_capacity(20 + plain.len());
     bytes.extend_from_slice(&version.0.to_le_bytes());
     bytes.extend_from_slice(&plan.iv);
     bytes.extend_from_slice(plain);

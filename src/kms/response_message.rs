@@ -124,7 +124,14 @@ impl ResponseMessage {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::V4(response) => [&response.body.encode()[..], &response.mac, &response.excess].concat(),
+            Self::V4(V4Response { mac, body, excess }) => {
+                let body = body.encode();
+                let mut out = Vec::with_capacity(body.len() + BLOCK + excess.len());
+                out.extend_from_slice(&body);
+                out.extend_from_slice(mac);
+                out.extend_from_slice(excess);
+                out
+            }
             Self::Encrypted(response) => response.encode(),
             Self::Other { bytes, .. } => bytes.to_vec(),
         }
@@ -269,7 +276,8 @@ impl EncryptedResponse {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(260);
+        let length = 4 + BLOCK + self.hashed_len() + self.padding.len() + self.excess.len();
+        let mut out = Vec::with_capacity(length);
         out.extend_from_slice(&self.version.0.to_le_bytes());
         out.extend_from_slice(&self.iv);
         out.extend_from_slice(&self.hashed()[BLOCK..]);

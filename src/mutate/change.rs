@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 ///
 /// Notes are kept as what they say and become text only where somebody reads it: most of them nobody does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes(SmallVec<[Change; 4]>);
+pub struct Changes(SmallVec<[Change; 8]>);
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -337,7 +337,7 @@ impl Mutator {
 
     /// A field of a RESPONSE body, found as its reader finds it.
     fn response_body_field(&mut self, body: &mut Vec<u8>, changes: &mut Changes) {
-        let Ok((mut read, _)) = ResponseBody::parse(body) else {
+        let Ok((read, _)) = ResponseBody::parse(body) else {
             // PIDSize is beyond its end: it has no fields but those in front of it.
             let at = 4 * self.dice.below(2);
             let name = ["Version", "PIDSize"][at / 4];
@@ -350,9 +350,9 @@ impl Mutator {
             2..=4 => {
                 let mut epid = read.epid.to_vec();
                 field::epid(&mut self.dice, &mut epid, changes);
-                read.epid = SmallVec::from_vec(epid);
-                let made = read.encode();
-                body.splice(..behind + 36, made);
+                let size = u32::try_from(epid.len()).unwrap_or(u32::MAX);
+                body[4..8].copy_from_slice(&size.to_le_bytes());
+                body.splice(8..behind, epid);
             }
             _ => {
                 let one = &BEHIND_EPID[self.dice.below(BEHIND_EPID.len())];

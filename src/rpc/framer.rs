@@ -1,5 +1,6 @@
 use nom::Parser as _;
 use nom::bytes::streaming::take;
+use smallvec::SmallVec;
 
 use crate::wire::{Error, ErrorKind};
 
@@ -22,7 +23,7 @@ pub struct Framer<S> {
     /// to begin a PDU: while scanning, and while a header is not whole.
     pieces: Vec<(u64, S)>,
     state: State,
-    skip: Option<Skip<S>>,
+    skip: Option<Box<Skip<S>>>,
 }
 
 /// What a [`Framer`] hands out.
@@ -80,8 +81,14 @@ struct Skip<S> {
     offset: u64,
     length: u64,
     first: S,
-    sample: Vec<u8>,
+    sample: SmallVec<[u8; SAMPLE]>,
     error: Error,
+}
+
+impl<S> Skip<S> {
+    fn new(offset: u64, first: S, error: Error) -> Box<Self> {
+        Box::new(Self { offset, length: 0, first, sample: SmallVec::new(), error })
+    }
 }
 
 impl<S: Copy> Default for Framer<S> {
@@ -124,7 +131,7 @@ impl<S: Copy> Framer<S> {
         while !bytes.is_empty() {
             bytes = match self.state {
                 State::Discarding(to) => self.discard(to, bytes),
-                State::Scanning => return self.scan(bytes, stamp, out),
+                State::Scanning => self.scan(bytes, stamp, out),
                 State::Synchronised if self.buffer.is_empty() => self.cut_in_place(bytes, stamp, out),
                 State::Synchronised => self.complete(bytes, stamp, out),
             };
@@ -200,8 +207,10 @@ impl<S: Copy> Framer<S> {
                 self.at += length as u64;
                 rest
             }
-            Ok(_) => {
+            Ok(length) => {
                 self.pieces.push((self.at, stamp));
+                // What follows is mostly all of it; what a header says alone takes no memory.
+                self.buffer.reserve(length.unwrap_or(HEADER_LEN).min(bytes.len() + 4096));
                 self.buffer.extend_from_slice(bytes);
                 self.first = Some(stamp);
                 &[]
@@ -243,74 +252,78 @@ impl<S: Copy> Framer<S> {
 
     fn begin_scan(&mut self, error: Error, first: S) {
         self.state = State::Scanning;
-        let skip = Skip { offset: self.at, length: 0, first, sample: Vec::new(), error };
-        self.skip.get_or_insert(skip);
+        let offset = self.at;
+        self.skip.get_or_insert_with(|| Skip::new(offset, first, error));
     }
 
-    fn scan(&mut self, bytes: &[u8], stamp: S, out: &mut impl FnMut(Framed<'_, S>)) {
-        self.pieces.push((self.end(), stamp));
-        let mut window = std::mem::take(&mut self.buffer);
-        window.extend_from_slice(bytes);
-        let pieces = std::mem::take(&mut self.pieces);
-        let stamp_at = |offset: u64| {
-            pieces.iter().rev().find(|(begin, _)| *begin <= offset).map_or(stamp, |(_, stamp)| *stamp)
-        };
+    /// Looks for the next header that can be believed, and gives what stands there and behind it.
+    fn scan<'a>(&mut self, bytes: &'a [u8], stamp: S, out: &mut impl FnMut(Framed<'_, S>)) -> &'a [u8] {
         // The very first byte was already refused, unless nothing was refused yet (behind a gap).
         let refused = usize::from(self.skip.as_ref().is_some_and(|skip| skip.offset == self.at));
-        let found = find_plausible(&window, refused);
-        match found {
-            Some(found) => {
-                self.note_skipped(&window[..found], stamp_at(self.at), no_header(&window[..found]));
-                self.at += found as u64;
-                self.hand_out_skipped(out);
-                self.state = State::Synchronised;
-                self.first = Some(stamp_at(self.at));
-                self.buffer.extend_from_slice(&window[found..]);
-                self.drain_buffer(stamp, out);
-            }
-            None => {
-                let passed = window.len().saturating_sub(HEADER_LEN - 1);
-                let passed = passed.max(usize::from(refused == 1 && window.len() < HEADER_LEN));
-                self.note_skipped(&window[..passed], stamp_at(self.at), no_header(&window[..passed]));
-                self.at += passed as u64;
-                self.buffer.extend_from_slice(&window[passed..]);
-                self.first = (passed < window.len()).then(|| stamp_at(self.at));
-                let at = self.at;
-                let begin = pieces.iter().rposition(|(begin, _)| *begin <= at).unwrap_or(0);
-                self.pieces.extend_from_slice(&pieces[begin..]);
-            }
+        if !self.buffer.is_empty() {
+            return self.scan_held(bytes, stamp, refused, out);
         }
+        if let Some(found) = find_plausible(bytes, refused) {
+            self.pass(&bytes[..found], stamp);
+            self.synchronise(out);
+            return &bytes[found..];
+        }
+        let (passed, tail) = bytes.split_at(undecided_from(bytes.len(), refused));
+        self.pass(passed, stamp);
+        if !tail.is_empty() {
+            self.pieces.push((self.at, stamp));
+            self.buffer.extend_from_slice(tail);
+            self.first = Some(stamp);
+        }
+        &[]
     }
 
-    /// Hands out the PDUs that a scan has gathered in the buffer.
-    fn drain_buffer(&mut self, stamp: S, out: &mut impl FnMut(Framed<'_, S>)) {
-        let window = std::mem::take(&mut self.buffer);
-        let first = self.first.take().unwrap_or(stamp);
-        let mut rest: &[u8] = &window;
-        while let Ok(Some(length)) = frame_length(rest)
-            && length <= rest.len()
-        {
-            let (pdu, behind) = rest.split_at(length);
-            let first = if rest.len() == window.len() { first } else { stamp };
-            out(Framed::Pdu { offset: self.at, first, last: stamp, bytes: pdu });
-            self.at += length as u64;
-            rest = behind;
+    /// The same where a header may begin among the bytes that are held, fewer than one has, or with one that was refused.
+    fn scan_held<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        stamp: S,
+        refused: usize,
+        out: &mut impl FnMut(Framed<'_, S>),
+    ) -> &'a [u8] {
+        let held = self.buffer.len();
+        let mut window = std::mem::take(&mut self.buffer);
+        // As far as a header reaches that begins with the last of them.
+        window.extend_from_slice(&bytes[..bytes.len().min(HEADER_LEN - 1)]);
+        let found = find_plausible(&window, refused).filter(|found| *found < held);
+        let first = self.first.unwrap_or(stamp);
+        let passed = found.unwrap_or_else(|| undecided_from(window.len(), refused).min(held));
+        // What is new is all held only where it is too little to decide.
+        let is_kept = found.is_none() && passed < held;
+        window.truncate(if is_kept { window.len() } else { held });
+        self.pass(&window[..passed], first);
+        window.drain(..passed);
+        if is_kept {
+            self.pieces.push((self.at + (held - passed) as u64, stamp));
         }
-        if rest.is_empty() {
-            return;
+        let at = self.at;
+        let begin = self.pieces.iter().rposition(|(begin, _)| *begin <= at).unwrap_or(0);
+        self.pieces.drain(..begin);
+        self.first = self.pieces.first().filter(|_| !window.is_empty()).map(|(_, stamp)| *stamp);
+        if window.is_empty() {
+            self.pieces.clear();
         }
-        let first = if rest.len() == window.len() { first } else { stamp };
-        match frame_length(rest) {
-            Ok(_) => {
-                self.pieces.push((self.at, first));
-                self.buffer = rest.to_vec();
-                self.first = Some(first);
-            }
-            Err(error) => {
-                self.begin_scan(error, first);
-                self.scan(rest, first, out);
-            }
+        self.buffer = window;
+        if found.is_some() {
+            self.synchronise(out);
         }
+        if is_kept { &[] } else { bytes }
+    }
+
+    /// Passes over bytes that begin no PDU.
+    fn pass(&mut self, bytes: &[u8], first: S) {
+        self.note_skipped(bytes, first, no_header(bytes));
+        self.at += bytes.len() as u64;
+    }
+
+    fn synchronise(&mut self, out: &mut impl FnMut(Framed<'_, S>)) {
+        self.hand_out_skipped(out);
+        self.state = State::Synchronised;
     }
 
     fn note_skipped(&mut self, bytes: &[u8], first: S, error: Error) {
@@ -318,17 +331,17 @@ impl<S: Copy> Framer<S> {
             return;
         }
         let offset = self.at;
-        let skip =
-            self.skip.get_or_insert_with(|| Skip { offset, length: 0, first, sample: Vec::new(), error });
+        let skip = self.skip.get_or_insert_with(|| Skip::new(offset, first, error));
         skip.length += bytes.len() as u64;
         let room = SAMPLE.saturating_sub(skip.sample.len()).min(bytes.len());
         skip.sample.extend_from_slice(&bytes[..room]);
     }
 
     fn hand_out_skipped(&mut self, out: &mut impl FnMut(Framed<'_, S>)) {
-        if let Some(Skip { offset, length, first, sample, error }) = self.skip.take()
-            && length > 0
+        if let Some(skip) = self.skip.take()
+            && skip.length > 0
         {
+            let Skip { offset, length, first, sample, error } = *skip;
             out(Framed::Skipped { offset, length, first, sample: &sample, error });
         }
     }
@@ -379,6 +392,11 @@ fn find_plausible(bytes: &[u8], from: usize) -> Option<usize> {
         at = end;
     }
     None
+}
+
+/// Of so many bytes without a header that can be believed, those in front of this place begin none, whatever follows.
+fn undecided_from(length: usize, refused: usize) -> usize {
+    length.saturating_sub(HEADER_LEN - 1).max(refused.min(length))
 }
 
 fn no_header(bytes: &[u8]) -> Error {

@@ -1,5 +1,5 @@
 use crate::wire::read;
-use crate::wire::{Error, ErrorKind};
+use crate::wire::{Endianness, Error, ErrorKind};
 
 use super::{
     AuthTrailer, Bind, BindAck, BindNak, Fault, HEADER_LEN, Header, PduType, PfcFlags, Request, Response,
@@ -139,8 +139,39 @@ impl<'a> Pdu<'a> {
     /// The bytes of the PDU, with the lengths that its header holds.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_to(Vec::with_capacity(self.header.frag_length.into()))
+    }
+
+    /// The bytes of the PDU with frag_length and auth_length set to what they are.
+    ///
+    /// # Errors
+    /// A PDU of more than 65535 bytes.
+    pub fn encode_sized(&self) -> Result<Vec<u8>, Error> {
+        let too_long = |declared: usize| {
+            let kind = ErrorKind::Length { declared: declared as u64, least: 16, most: 65535 };
+            Error { layer: "pdu header", field: "frag_length", offset: 8, kind }
+        };
+        let stub = match &self.body {
+            Body::Request(Request { stub, .. })
+            | Body::Response(Response { stub, .. })
+            | Body::Fault(Fault { stub, .. }) => stub.len(),
+            _ => 0,
+        };
+        let auth_length = self.auth.as_ref().map_or(0, |auth| auth.value.len());
+        let mut out =
+            self.encode_to(Vec::with_capacity(MOST_IN_FRONT + stub + self.rest.len() + auth_length));
         let endianness = self.header.drep.endianness();
-        let mut out = Vec::with_capacity(self.header.frag_length.into());
+        for (place, length) in [(AUTH_LENGTH, auth_length), (FRAG_LENGTH, out.len())] {
+            let length = u16::try_from(length).map_err(|_| too_long(length))?;
+            let bytes =
+                if endianness == Endianness::Big { length.to_be_bytes() } else { length.to_le_bytes() };
+            out[place..place + 2].copy_from_slice(&bytes);
+        }
+        Ok(out)
+    }
+
+    fn encode_to(&self, mut out: Vec<u8>) -> Vec<u8> {
+        let endianness = self.header.drep.endianness();
         self.header.put(&mut out);
         match &self.body {
             Body::Request(body) => body.put(&mut out, endianness),
@@ -158,24 +189,14 @@ impl<'a> Pdu<'a> {
         }
         out
     }
-
-    /// The bytes of the PDU with frag_length and auth_length set to what they are.
-    ///
-    /// # Errors
-    /// A PDU of more than 65535 bytes.
-    pub fn encode_sized(&self) -> Result<Vec<u8>, Error> {
-        let too_long = |declared: usize| {
-            let kind = ErrorKind::Length { declared: declared as u64, least: 16, most: 65535 };
-            Error { layer: "pdu header", field: "frag_length", offset: 8, kind }
-        };
-        let auth_length = self.auth.as_ref().map_or(0, |auth| auth.value.len());
-        let mut pdu = self.clone();
-        pdu.header.auth_length = u16::try_from(auth_length).map_err(|_| too_long(auth_length))?;
-        let length = pdu.encode().len();
-        pdu.header.frag_length = u16::try_from(length).map_err(|_| too_long(length))?;
-        Ok(pdu.encode())
-    }
 }
+
+/// Where frag_length stands in a header.
+const FRAG_LENGTH: usize = 8;
+/// Where auth_length does.
+const AUTH_LENGTH: usize = 10;
+/// Bytes in front of a stub, or of a body that has none; mostly no more are needed.
+const MOST_IN_FRONT: usize = 200;
 
 fn carries_stub(ptype: PduType) -> bool {
     matches!(ptype, PduType::REQUEST | PduType::RESPONSE | PduType::FAULT)
