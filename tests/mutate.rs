@@ -23,6 +23,18 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
+/// What each side says in a seed of `connection`.
+fn streams(seed: &[u8]) -> [Vec<u8>; 2] {
+    let mut streams = [Vec::new(), Vec::new()];
+    let mut rest = &seed[2..];
+    while let [side, low, high, behind @ ..] = rest {
+        let (said, behind) = behind.split_at(usize::from(u16::from_le_bytes([*low, *high])));
+        streams[usize::from(side & 1)].extend_from_slice(said);
+        rest = behind;
+    }
+    streams
+}
+
 /// Requests and their responses that pass every verification.
 fn exchanges() -> Vec<(Vec<u8>, Vec<u8>)> {
     let cut = |seed: Vec<u8>| {
@@ -425,8 +437,7 @@ fn every_kind_of_change_occurs() {
     };
     let header = Header::new(PduType::FAULT, 2);
     pdus.push(Pdu { header, body: Body::Fault(fault), rest: &[], auth: None }.encode_sized().unwrap());
-    let fragments: Vec<Vec<u8>> =
-        seeds("framer").into_iter().map(|seed| seed[13.min(seed.len())..].to_vec()).collect();
+    let fragments: Vec<Vec<u8>> = seeds("connection").iter().flat_map(|seed| streams(seed)).collect();
     let mut told = String::new();
     let mut tell = |what: &str, kinds: BTreeMap<(&str, &str), usize>| {
         told += &format!("# {what}\n");

@@ -4,7 +4,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::rpc::{Framed, Framer, Pdu};
 
-use super::{Turn, ignore, is_turn, words};
+use super::{Turn, ignore, words};
 
 /// One direction of a connection, and how it comes: in up to five pieces, with a gap or without one.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +62,10 @@ pub fn framer_of(plan: &FramerPlan<'_>) {
     let mut ends = cuts.map(within);
     ends.sort_unstable();
     let parts = pieces(stream, &ends, gap_from..gap_to);
-    let in_parts = frame(stream, &parts, mid_stream, false);
-    // Of a fuzzer's inputs most are framed in pieces only, one in four as a whole too, and of those one in two is read.
     let turn = Turn::of(stream, 8);
-    let whole = turn.is(..2).then(|| {
-        // What the bytes of a PDU are read as is held of the whole stream; that they are the same, of the parts.
-        frame(stream, &pieces(stream, &[], gap_from..gap_to), mid_stream, turn.is(..1))
-    });
+    let in_parts = frame(stream, &parts, mid_stream, turn);
+    // Of a fuzzer's inputs most are framed in pieces only, one in four as a whole too.
+    let whole = turn.is(..2).then(|| frame(stream, &pieces(stream, &[], gap_from..gap_to), mid_stream, turn));
 
     for items in whole.iter().chain([&in_parts]) {
         let mut at = 0;
@@ -127,7 +124,7 @@ pub(super) fn pieces<'a>(stream: &'a [u8], ends: &[usize], gap: std::ops::Range<
     edges.windows(2).filter(is_there).map(|range| (range[0], &stream[range[0]..range[1]])).collect()
 }
 
-fn frame(stream: &[u8], pieces: &[(usize, &[u8])], mid_stream: bool, is_read: bool) -> SmallVec<[Item; 8]> {
+fn frame(stream: &[u8], pieces: &[(usize, &[u8])], mid_stream: bool, turn: Turn) -> SmallVec<[Item; 8]> {
     let mut framer = if mid_stream { Framer::mid_stream() } else { Framer::default() };
     let mut items = SmallVec::new();
     let number = |value: u64| usize::try_from(value).expect("an offset in memory");
@@ -136,7 +133,7 @@ fn frame(stream: &[u8], pieces: &[(usize, &[u8])], mid_stream: bool, is_read: bo
             Framed::Pdu { offset, first, last, bytes } => {
                 let (offset, length) = (number(offset), bytes.len());
                 assert!(stream[offset..offset + length] == *bytes, "other bytes at {offset}");
-                if is_read {
+                if turn.is_one_in(16) {
                     let (pdu, _) = Pdu::parse_lax(bytes).expect("what is framed has a header and its length");
                     assert_eq!(usize::from(pdu.header.frag_length), length);
                     assert!(pdu.encode() == bytes, "{pdu:?} of {bytes:?}");
@@ -149,7 +146,7 @@ fn frame(stream: &[u8], pieces: &[(usize, &[u8])], mid_stream: bool, is_read: bo
             Framed::Skipped { offset, length, first, sample, error } => {
                 let (offset, length) = (number(offset), number(length));
                 assert!(sample.len() <= length);
-                if is_turn(sample, 16) {
+                if turn.is_one_in(16) {
                     ignore(&error);
                 }
                 Item { kind: Kind::Skipped, offset, length, first, last: first }

@@ -91,9 +91,9 @@ pub(super) fn versions(turn: Turn) -> impl Iterator<Item = Version> {
     let versions = [Version::V4, Version::V5, Version::V6];
     versions
         .into_iter()
-        .enumerate()
-        .filter(move |(i, _)| turn.is(2 * i..2 * i + 2))
-        .map(|(_, version)| version)
+        .zip([0, 2, 4])
+        .filter(move |&(_, first)| turn.is(first..first + 2))
+        .map(|(version, _)| version)
 }
 
 pub(super) fn passes(check: Check) -> bool {

@@ -33,7 +33,7 @@ mod words;
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Read;
-use std::ops::{Range, RangeBounds};
+use std::ops::RangeBounds;
 
 pub use capture::{capture, file, layers};
 pub use conformance::rules;
@@ -136,37 +136,39 @@ impl Read for Slow<'_> {
 /// What is held of an input under a fuzzer: that whose turn it is, chosen by the input's bytes; elsewhere everything, so that
 /// a file of the corpus is held to all of it.
 #[derive(Clone, Copy)]
-struct Turn(Option<usize>);
+struct Turn {
+    /// A hash of the input, where a fuzzer runs.
+    hash: Option<u64>,
+    count: u64,
+}
 
 impl Turn {
     /// One of `count` turns.
-    fn of(data: &[u8], count: usize) -> Self {
-        Self(cfg!(fuzzing).then(|| turns(data, count).start))
+    fn of(data: &[u8], count: u64) -> Self {
+        Self { hash: cfg!(fuzzing).then(|| hash(data)), count }
     }
 
     /// Whether it is one of these.
-    fn is(self, turns: impl RangeBounds<usize>) -> bool {
-        self.0.is_none_or(|turn| turns.contains(&turn))
+    fn is(self, turns: impl RangeBounds<u64>) -> bool {
+        self.hash.is_none_or(|hash| turns.contains(&((hash >> 16) % self.count)))
+    }
+
+    /// Whether it is one input in `of`, whatever turn it is.
+    fn is_one_in(self, of: u64) -> bool {
+        self.hash.is_none_or(|hash| (hash >> 40) % of == 0)
     }
 }
 
 /// Whether something expensive is held of an input: of one in `of` under a fuzzer, and of all of them elsewhere.
-fn is_turn(data: &[u8], of: usize) -> bool {
+fn is_turn(data: &[u8], of: u64) -> bool {
     Turn::of(data, of).is(0..1)
 }
 
-/// Which of `count` things are held of an input: one of them under a fuzzer, chosen by the input's bytes, and all of them
-/// elsewhere.
-fn turns(data: &[u8], count: usize) -> Range<usize> {
-    if !cfg!(fuzzing) {
-        return 0..count;
-    }
+fn hash(data: &[u8]) -> u64 {
     let (words, rest) = data.as_chunks::<8>();
     let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     let hash = words.iter().fold(data.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    let hash = rest.iter().fold(hash, |hash, &byte| mix(hash, byte.into()));
-    let turn = usize::try_from((hash >> 16) % count as u64).expect("it is below the count");
-    turn..turn + 1
+    rest.iter().fold(hash, |hash, &byte| mix(hash, byte.into()))
 }
 
 /// Formats a value and lets go of the text: it must not panic.

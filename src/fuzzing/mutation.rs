@@ -3,6 +3,7 @@
 
 mod captures;
 mod documents;
+mod framing;
 mod packets;
 
 use std::borrow::Cow;
@@ -62,12 +63,7 @@ fn way(target: &str) -> Option<Way> {
             true
         },
         "file" => captures::capture,
-        "framer" => |mutator, bytes, most| {
-            behind(bytes, super::FramerPlan::HEAD, most, mutator, |mutator, stream, most| {
-                let side = side_of(stream);
-                mutator.stream(side, None, stream, most);
-            })
-        },
+        "framer" => framing::framer,
         "events" => documents::lines,
         "har" => documents::json,
         "http" => packets::http,

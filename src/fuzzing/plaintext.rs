@@ -6,14 +6,14 @@ use smallvec::SmallVec;
 
 use crate::kms::{
     EncryptedResponse, RequestBody, RequestChecks, RequestMessage, ResponseBody, ResponseChecks,
-    ResponseMessage, V4Response, Verifier, Version, hmac, mac, rijndael, salt,
+    ResponseMessage, V4Response, V6Trailer, Verifier, Version, hmac, mac, rijndael, salt,
 };
 use crate::wire::{FileTime, Guid};
 
 use super::messages::{field, passes};
 use super::reference::Block;
 use super::verify::REFERENCE;
-use super::{Turn, is_turn, verify};
+use super::{Turn, verify};
 
 /// What is sealed, and what is made wrong about it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,7 +143,7 @@ fn request(version: Version, plan: &Plaintext<'_>, data: &[u8]) {
         return;
     }
     let is_asked = turn.is(1..2);
-    if is_turn(data, REFERENCE) {
+    if turn.is_one_in(REFERENCE) {
         assert_eq!(verify::request_checks(&right), RequestChecks::of(&right));
         verify::opens_again(&bytes);
     }
@@ -250,22 +250,26 @@ fn response(version: Version, plan: &Plaintext<'_>, data: &[u8]) {
     text[..4].copy_from_slice(&version.0.to_le_bytes());
     // Of a fuzzer's inputs three in eight are held as they are, one is made right, and four are made right and then wrong.
     let turn = Turn::of(data, 8);
-    let opened = as_it_is(version, plan, text, turn.is(..3));
+    let plain = if version.major() == 4 { text } else { padded(text) };
+    if turn.is(..3) {
+        as_it_is(version, plan, &plain);
+    }
     if !turn.is(3..) {
         return;
     }
-    let Some(body) = opened.body().filter(|body| body.epid.len() <= 600) else { return };
+    let Ok(read) = read(version, plan, &plain) else { return };
+    let Some(body) = read.body().filter(|body| body.epid.len() <= 600) else { return };
     let request = RequestMessage::new(
         RequestBody { version, cmid: body.cmid, client_time: body.client_time, ..EMPTY },
         plan.request_iv,
     );
-    if is_turn(data, REFERENCE) {
-        let bytes = opened.encode();
-        let expected = verify::response_checks(&opened, &bytes, &request);
-        assert_eq!(ResponseChecks::of(&opened, Some(&request)), expected);
+    if turn.is_one_in(REFERENCE) {
+        let bytes = read.encode();
+        let expected = verify::response_checks(&read, &bytes, &request);
+        assert_eq!(ResponseChecks::of(&read, Some(&request)), expected);
         verify::opens_again(&bytes);
     }
-    match (opened, &request) {
+    match (read, &request) {
         (ResponseMessage::V4(mut response), _) => {
             response.excess.clear();
             right_v4(response, plan, &request, turn);
@@ -288,60 +292,62 @@ fn response(version: Version, plan: &Plaintext<'_>, data: &[u8]) {
     }
 }
 
-/// Holds that a plain text, sealed as it is, is what comes out, if that is to be held; what it is read as.
-fn as_it_is(version: Version, plan: &Plaintext<'_>, text: Text, is_held: bool) -> ResponseMessage {
-    // Where the plain text ends: that of version 4 with the text, else with a block.
-    let (plain, bytes) = if version.major() == 4 {
-        (text.clone(), text)
-    } else {
-        let plain = padded(text);
-        let bytes = sealed(version, plan, &plain);
-        (plain, bytes)
-    };
-    let opened = ResponseMessage::decode(&bytes);
-    if !is_held {
-        return opened;
-    }
-    assert_eq!(opened.encode()[..], bytes[..]);
-    let parts: &[(&str, usize)] = match version.major() {
-        4 => &[("MAC", 16)],
-        5 => &[("XoredSalt", 16), ("Hash", 32)],
-        _ => &[("XoredSalt", 16), ("Hash", 32), ("HwId", 8), ("XoredIVs", 16), ("HMAC", 16)],
-    };
-    let read = ResponseBody::parse(&plain);
-    let Ok((body, mut rest)) = read else {
-        let error = opened.error().expect("its body is cut");
-        assert!(error.offset <= bytes.len(), "{error} of {} bytes", bytes.len());
-        return opened;
-    };
-    let mut values: SmallVec<[&[u8]; 5]> = SmallVec::new();
-    for (field, length) in parts {
-        let Some((value, behind)) = rest.split_at_checked(*length) else {
+/// Holds that a plain text, sealed as it is, is what comes out, and is read as its fields; where it ends inside one, which.
+fn as_it_is(version: Version, plan: &Plaintext<'_>, plain: &[u8]) {
+    let sealed = (version.major() != 4).then(|| sealed(version, plan, plain));
+    let bytes = sealed.as_deref().unwrap_or(plain);
+    let opened = ResponseMessage::decode(bytes);
+    assert_eq!(opened.encode(), bytes);
+    match read(version, plan, plain) {
+        Ok(read) => assert_eq!(opened, read),
+        Err(field) => {
             let error = opened.error().expect("a field is cut");
-            assert_eq!(&error.field, field, "{error}");
-            return opened;
-        };
-        values.push(value);
-        rest = behind;
-    }
-    match &opened {
-        ResponseMessage::V4(response) => {
-            assert_eq!(
-                (&response.body, values[..].concat(), &response.excess[..]),
-                (&body, response.mac.to_vec(), rest)
-            );
+            assert!(error.offset <= bytes.len(), "{error} of {} bytes", bytes.len());
+            assert!(field.is_none_or(|field| error.field == field), "{error}, and {field:?} is cut");
         }
-        ResponseMessage::Encrypted(response) => {
-            assert_eq!((response.version, &response.body), (version, &body));
-            assert!(response.xored_salt == values[0] && response.hash == values[1]);
-            let v6 = response
-                .v6
-                .is_none_or(|v6| v6.hwid == values[2] && v6.xored_ivs == values[3] && v6.hmac == values[4]);
-            assert!(v6 && response.padding[..] == *rest, "{response:?} behind {plain:?}");
-        }
-        ResponseMessage::Other { .. } => panic!("nothing is missing: {opened:?}"),
     }
-    opened
+}
+
+/// What the plain text of a response is read as; where it ends inside a field behind the body, the name of that.
+fn read(
+    version: Version,
+    plan: &Plaintext<'_>,
+    plain: &[u8],
+) -> Result<ResponseMessage, Option<&'static str>> {
+    fn take<'a, const N: usize>(
+        rest: &mut &'a [u8],
+        field: &'static str,
+    ) -> Result<&'a [u8; N], Option<&'static str>> {
+        let (taken, behind) = rest.split_first_chunk().ok_or(Some(field))?;
+        *rest = behind;
+        Ok(taken)
+    }
+    let (body, mut rest) = ResponseBody::parse(plain).map_err(|_| None)?;
+    if version.major() == 4 {
+        let mac = *take(&mut rest, "MAC")?;
+        return Ok(ResponseMessage::V4(V4Response { body, mac, excess: SmallVec::from_slice(rest) }));
+    }
+    let (xored_salt, hash) = (*take(&mut rest, "XoredSalt")?, *take(&mut rest, "Hash")?);
+    let v6 = match version.major() {
+        5 => None,
+        _ => Some(V6Trailer {
+            hwid: *take(&mut rest, "HwId")?,
+            xored_ivs: *take(&mut rest, "XoredIVs")?,
+            hmac: *take(&mut rest, "HMAC")?,
+        }),
+    };
+    let (iv, padding) = (plan.iv, SmallVec::from_slice(rest));
+    let excess = SmallVec::new();
+    Ok(ResponseMessage::Encrypted(EncryptedResponse {
+        version,
+        iv,
+        body,
+        xored_salt,
+        hash,
+        v6,
+        padding,
+        excess,
+    }))
 }
 
 /// A plain text, sealed or not; mostly it is no longer.
@@ -403,7 +409,7 @@ fn right_encrypted(
     let mut slot = 0;
     let is_v6 = response.v6.is_some();
     if turn.is(3..4) {
-        held_sealed(&mut response, slot, request, &[]);
+        held_sealed(response.clone(), slot, request, &[]);
     }
     if !turn.is(4..) {
         return;
@@ -472,7 +478,7 @@ fn right_encrypted(
         13 if is_v6 => return noticed(encoded(response), plan, request),
         _ => return cut_response(&encoded(response), plan),
     };
-    held_sealed(&mut response, slot, request, expected);
+    held_sealed(response, slot, request, expected);
 }
 
 /// Makes a field of a response's body wrong; the verifications that take notice.
@@ -503,11 +509,12 @@ fn other_body(body: &mut ResponseBody, plan: &Plaintext<'_>, is_encrypted: bool)
 }
 
 /// [`held`] of an encrypted response, which is sealed first, with the HMAC of so many slots away.
-fn held_sealed(response: &mut EncryptedResponse, slot: i8, request: &RequestMessage, expected: &[&str]) {
-    seal(response, slot);
-    let message = ResponseMessage::Encrypted(response.clone());
+fn held_sealed(mut response: EncryptedResponse, slot: i8, request: &RequestMessage, expected: &[&str]) {
+    seal(&mut response, slot);
+    let has_slot = response.v6.is_some() && expected.is_empty();
+    let message = ResponseMessage::Encrypted(response);
     let checks = held(&message, request, expected);
-    if response.v6.is_some() && expected.is_empty() {
+    if has_slot {
         assert_eq!(checks.hmac_slot, Some(slot), "{message:?}");
     }
 }

@@ -12,7 +12,7 @@ use super::reference::{self, Block};
 use super::{Turn, is_turn, respond};
 
 /// One input in so many is held against `reference` under a fuzzer: a byte at a time takes longer than all the rest.
-pub(super) const REFERENCE: usize = 64;
+pub(super) const REFERENCE: u64 = 1024;
 
 /// Holds of a request and a response of any bytes that they are verified the same alone and among others, from bytes and
 /// decoded, the first time and again; that every single verification says what the cryptography of `reference`
@@ -30,7 +30,7 @@ pub fn verify(data: &[u8]) {
         let (request, checks) = RequestChecks::open(request_bytes);
         host_agrees(&request, checks, request_bytes);
     }
-    if is_turn(data, REFERENCE) {
+    if turn.is_one_in(REFERENCE) {
         let (request, checks) = RequestChecks::open(request_bytes);
         let response = ResponseMessage::decode(response_bytes);
         assert_eq!(request_checks(&request), checks);

@@ -61,6 +61,13 @@ impl Mutator {
         cut_to(pdu, most, changes)
     }
 
+    /// Changes a field of a PDU's header, as it stands; false where there is none.
+    pub(crate) fn header(&mut self, pdu: &mut [u8]) -> bool {
+        let mut changes = Changes::default();
+        header(&mut self.dice, pdu, &mut changes);
+        !changes.is_empty()
+    }
+
     fn parsed(
         &mut self,
         side: Side,

@@ -1,3 +1,4 @@
+use memchr::memchr_iter;
 use nom::Parser as _;
 use nom::bytes::streaming::take;
 use smallvec::SmallVec;
@@ -377,21 +378,9 @@ fn begins_plausibly(bytes: &[u8]) -> bool {
 
 /// Where the first header at or behind `from` stands that can be believed.
 fn find_plausible(bytes: &[u8], from: usize) -> Option<usize> {
-    /// Bytes of which it is asked at once whether a header may begin among them.
-    const STRIDE: usize = 64;
-    let mut at = from;
-    while at < bytes.len() {
-        let end = bytes.len().min(at + STRIDE);
-        let stride = &bytes[at..end];
-        // Mostly it may not.
-        if stride.contains(&5)
-            && let Some(found) = (at..end).find(|&i| bytes[i] == 5 && begins_plausibly(&bytes[i..]))
-        {
-            return Some(found);
-        }
-        at = end;
-    }
-    None
+    // Each begins with the 5 of its version, and is whole.
+    let begins = bytes.get(from..=bytes.len().checked_sub(HEADER_LEN)?)?;
+    memchr_iter(5, begins).map(|at| from + at).find(|&at| begins_plausibly(&bytes[at..]))
 }
 
 /// Of so many bytes without a header that can be believed, those in front of this place begin none, whatever follows.

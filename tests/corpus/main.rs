@@ -788,7 +788,7 @@ impl Cut {
             }
         }
         for case in EDGE_STREAMS {
-            let seed = formats::stream(by_case[case], Direction::ToServer);
+            let seed = formats::framing(by_case[case], Direction::ToServer);
             self.put("framer", &format!("{stem}.{case}"), seed);
         }
         for case in conformance::CASES {
@@ -797,15 +797,16 @@ impl Cut {
         for case in connection::CASES {
             self.put("connection", &format!("{stem}.{case}"), formats::connection(by_case[case], 8));
         }
-        let five = &by_case["five_requests"].said[0];
+        let five = by_case["five_requests"].pdus(Direction::ToServer);
+        let five: Vec<u8> = five.into_iter().flat_map(formats::short).collect();
         let length = u16::try_from(five.len()).unwrap();
         for (name, mid_stream, gap) in [
-            ("gap_in_a_pdu", false, [400, 100]),
-            ("gap_of_a_pdu", false, [72, 292]),
-            ("gap_at_the_end", false, [length - 50, 50]),
-            ("mid_stream", true, [0, 100]),
+            ("gap_in_a_pdu", false, [90, 20]),
+            ("gap_of_a_pdu", false, [40, 40]),
+            ("gap_at_the_end", false, [length - 10, 10]),
+            ("mid_stream", true, [0, 20]),
         ] {
-            let plan = FramerPlan { mid_stream, cuts: [90, 450, 700, 1000], gap, stream: five };
+            let plan = FramerPlan { mid_stream, cuts: [20, 90, 130, 200], gap, stream: &five };
             self.put("framer", &format!("{stem}.five_requests.{name}"), plan.write());
         }
 

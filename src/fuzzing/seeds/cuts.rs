@@ -204,11 +204,13 @@ fn file(thing: &Thing<'_>, put: &mut Put<'_>) {
 fn framer(thing: &Thing<'_>, put: &mut Put<'_>) {
     if let Thing::Connection(connection, Spoken::Rpc) = thing {
         for direction in DIRECTIONS.into_iter().filter(|way| !connection.said[*way as usize].is_empty()) {
-            let lengths: Vec<usize> = connection.pdus(direction).iter().map(Vec::len).collect();
+            let pdus = connection.pdus(direction);
+            let kinds: Vec<(Option<u8>, usize)> =
+                pdus.iter().map(|pdu| (pdu.get(2).copied(), pdu.len().min(64))).collect();
             let gap = connection.gaps[direction as usize];
-            let rest = connection.said[direction as usize].len() - lengths.iter().sum::<usize>();
-            let seed = formats::stream(connection, direction);
-            put.seed(direction.name(), &format!("{lengths:?} {rest} {gap:?}"), seed);
+            let rest = connection.said[direction as usize].len() - pdus.iter().map(Vec::len).sum::<usize>();
+            let seed = formats::framing(connection, direction);
+            put.seed(direction.name(), &format!("{kinds:?} {rest} {gap:?}"), seed);
         }
     }
 }

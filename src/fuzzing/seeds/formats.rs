@@ -87,6 +87,33 @@ pub fn stream(connection: &Connection, direction: Direction) -> Vec<u8> {
     plan(stream, !connection.is_whole, gap.map_or([0; 2], |(from, length)| [from, length]))
 }
 
+/// A stream as `framer` reads it, its PDUs with 24 bytes of their bodies at most, which is all that they have by then: a framer
+/// does not look into them, and passes over longer ones in the same way. A stream of which bytes were lost, or that
+/// begins with something else, is as it was.
+#[must_use]
+pub fn framing(connection: &Connection, direction: Direction) -> Vec<u8> {
+    let pdus = connection.pdus(direction);
+    let rest = connection.said[direction as usize].strip_prefix(&pdus.concat()[..]);
+    let Some(rest) = rest.filter(|_| connection.gaps[direction as usize].is_none()) else {
+        return stream(connection, direction);
+    };
+    let short: Vec<u8> = pdus.into_iter().flat_map(short).collect();
+    plan(&[&short[..], &rest[..rest.len().min(128)]].concat(), !connection.is_whole, [0; 2])
+}
+
+/// A PDU with 24 bytes of its body at most.
+#[must_use]
+pub fn short(mut pdu: Vec<u8>) -> Vec<u8> {
+    const MOST: u8 = 40;
+    if pdu.len() > MOST.into() {
+        pdu.truncate(MOST.into());
+        // frag_length, in the order that drep says.
+        let length = if pdu[4] & 0xf0 == 0 { [0, MOST] } else { [MOST, 0] };
+        pdu[8..10].copy_from_slice(&length);
+    }
+    pdu
+}
+
 /// As [`stream`], of bytes from anywhere.
 #[must_use]
 pub fn plan(stream: &[u8], mid_stream: bool, gap: [u16; 2]) -> Vec<u8> {

@@ -5,7 +5,7 @@
 //! - [`formats`]: how seeds are written
 //!
 //! Seeds are a minimised set without a fuzzer's help: of things of one shape (a PDU's type, flags and byte order, say, or
-//! the lengths of the PDUs of a stream) the first one is taken, and the same bytes are taken once.
+//! the types of the PDUs of a stream) the first one is taken, and the same bytes are taken once.
 //!
 //! What leaves a machine has no product keys: they are masked in what was said in clear, by whole streams. Where one is
 //! inside what is encrypted, compressed or in chunks, and could be made visible again, nothing of the connection is cut.
