@@ -64,8 +64,8 @@ pub fn framer_of(plan: &FramerPlan<'_>) {
     let parts = pieces(stream, &ends, gap_from..gap_to);
     let turn = Turn::of(stream, 8);
     let in_parts = frame(stream, &parts, mid_stream, turn);
-    // Of a fuzzer's inputs most are framed in pieces only, one in four as a whole too.
-    let whole = turn.is(..2).then(|| frame(stream, &pieces(stream, &[], gap_from..gap_to), mid_stream, turn));
+    // Of a fuzzer's inputs most are framed in pieces only, one in eight as a whole too.
+    let whole = turn.is(..1).then(|| frame(stream, &pieces(stream, &[], gap_from..gap_to), mid_stream, turn));
 
     for items in whole.iter().chain([&in_parts]) {
         let mut at = 0;

@@ -107,7 +107,11 @@ fn place(data: &[u8], length: usize) -> usize {
 
 /// The bytes from `at` on, zeros behind their end.
 pub(super) fn field<const N: usize>(data: &[u8], at: usize) -> [u8; N] {
-    std::array::from_fn(|i| data.get(at + i).copied().unwrap_or(0))
+    let mut field = [0; N];
+    let there = data.get(at..).unwrap_or_default();
+    let there = &there[..there.len().min(N)];
+    field[..there.len()].copy_from_slice(there);
+    field
 }
 
 /// A request whose fields are these bytes and whose envelope is as it should be.

@@ -151,12 +151,17 @@ fn behind(
     mutator: &mut Mutator,
     change: impl FnOnce(&mut Mutator, &mut Vec<u8>, usize),
 ) -> bool {
-    let mut front: SmallVec<[u8; 64]> = bytes.drain(..head.min(bytes.len())).collect();
-    if !front.is_empty() && mutator.below(8) == 0 {
-        flip(mutator, &mut front);
+    let head = head.min(bytes.len());
+    if head > 0 && mutator.below(8) == 0 {
+        flip(mutator, &mut bytes[..head]);
     }
-    change(mutator, bytes, most.saturating_sub(front.len()));
-    bytes.splice(..0, front);
+    let front: SmallVec<[u8; 64]> = SmallVec::from_slice(&bytes[..head]);
+    bytes.drain(..head);
+    change(mutator, bytes, most.saturating_sub(head));
+    let length = bytes.len();
+    bytes.resize(length + head, 0);
+    bytes.copy_within(..length, head);
+    bytes[..head].copy_from_slice(&front);
     true
 }
 

@@ -1,3 +1,5 @@
+use smallvec::SmallVec;
+
 use crate::catalog::product;
 use crate::kms::{Version, hmac};
 use crate::wire::{Endianness, Guid, utf16};
@@ -394,7 +396,7 @@ fn epid_part(dice: &mut Dice, raw: &mut Vec<u8>, changes: &mut Changes) {
     ];
     // Where each part ends: a dash, the dot, or the NUL.
     let is_end = |unit: &[u8; 2]| matches!(unit, [b'-' | b'.' | 0, 0]);
-    let ends: Vec<usize> =
+    let ends: SmallVec<[usize; 16]> =
         raw.as_chunks().0.iter().enumerate().filter(|(_, unit)| is_end(unit)).map(|(at, _)| at).collect();
     if ends.is_empty() {
         *raw = utf16::encode("00000-00000-000-000000-03-1033-00000.0000-0011601\0");

@@ -22,7 +22,7 @@ pub struct Framer<S> {
     first: Option<S>,
     /// The stream offsets at which the buffer's pieces begin, and their stamps, as long as any of its bytes may turn out
     /// to begin a PDU: while scanning, and while a header is not whole.
-    pieces: Vec<(u64, S)>,
+    pieces: SmallVec<[(u64, S); 2]>,
     state: State,
     skip: Option<Box<Skip<S>>>,
 }
@@ -98,7 +98,7 @@ impl<S: Copy> Default for Framer<S> {
             buffer: Vec::new(),
             at: 0,
             first: None,
-            pieces: Vec::new(),
+            pieces: SmallVec::new(),
             state: State::Synchronised,
             skip: None,
         }
@@ -378,9 +378,11 @@ fn begins_plausibly(bytes: &[u8]) -> bool {
 
 /// Where the first header at or behind `from` stands that can be believed.
 fn find_plausible(bytes: &[u8], from: usize) -> Option<usize> {
-    // Each begins with the 5 of its version, and is whole.
+    // Each begins with its version, 5.0 or 5.1, and is whole.
     let begins = bytes.get(from..=bytes.len().checked_sub(HEADER_LEN)?)?;
-    memchr_iter(5, begins).map(|at| from + at).find(|&at| begins_plausibly(&bytes[at..]))
+    memchr_iter(5, begins)
+        .map(|at| from + at)
+        .find(|&at| bytes[at + 1] <= 1 && begins_plausibly(&bytes[at..]))
 }
 
 /// Of so many bytes without a header that can be believed, those in front of this place begin none, whatever follows.

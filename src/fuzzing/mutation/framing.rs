@@ -11,7 +11,7 @@ use crate::wire::Endianness;
 /// PDUs of a stream that are looked for.
 const MOST_PDUS: usize = 64;
 /// Bytes of a stream from which on PDUs are rather taken out than put in.
-const LONG: usize = 320;
+const LONG: usize = 200;
 /// Bytes of a body that is made.
 const MOST_BODY: usize = 40;
 
