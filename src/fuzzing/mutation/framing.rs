@@ -21,6 +21,7 @@ pub(super) fn framer(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize) ->
     if bytes.len() <= FramerPlan::HEAD {
         return false;
     }
+    shorten(mutator, bytes);
     let stream = &bytes[FramerPlan::HEAD..];
     let begins = begins(stream);
     let is_long = stream.len() > LONG;
@@ -57,6 +58,22 @@ pub(super) fn framer(mutator: &mut Mutator, bytes: &mut Vec<u8>, most: usize) ->
     }
     bytes.truncate(most);
     true
+}
+
+/// Of a long stream leaves a few PDUs from one of them on, three times in four: they show as much, and take a fraction.
+fn shorten(mutator: &mut Mutator, bytes: &mut Vec<u8>) {
+    /// PDUs that are left.
+    const FEW: usize = 5;
+    let stream = &bytes[FramerPlan::HEAD..];
+    if stream.len() <= LONG || mutator.below(4) == 0 {
+        return;
+    }
+    let begins = begins(stream);
+    let first = mutator.below(begins.len());
+    if let Some(end) = begins.get(first + FEW) {
+        bytes.truncate(FramerPlan::HEAD + end);
+    }
+    bytes.drain(FramerPlan::HEAD..FramerPlan::HEAD + begins[first]);
 }
 
 /// Where the PDUs begin by their lengths, and what is none behind them; at least one place.
